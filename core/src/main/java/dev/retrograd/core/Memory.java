@@ -1,0 +1,98 @@
+package dev.retrograd.core;
+
+import java.util.function.BiFunction;
+
+/// The memory of one backend: its stack of scopes, and how many bytes are live and were at most.
+///
+/// Counted are the bytes of tensors and workspaces, each rounded up to {@value #ALIGNMENT}, the same on every backend: a plan's figures and
+/// a run's are equal to the byte. Belongs to one thread at a time.
+public final class Memory implements AutoCloseable {
+    /// Every allocation starts and ends on a multiple of this many bytes.
+    public static final int ALIGNMENT = 64;
+
+    private final BiFunction<String, Long, Storage> allocator;
+    private final Scope root;
+    private Scope current;
+    private long live;
+    private long peak;
+    private long allocations;
+
+    /// @param allocator gives storage for a name and a number of bytes (a multiple of {@value #ALIGNMENT})
+    public Memory(String name, BiFunction<String, Long, Storage> allocator) {
+        this.allocator = allocator;
+        root = new Scope(this, name, null);
+        current = root;
+    }
+
+    /// Opens a scope inside the innermost open one.
+    public Scope open(String name) {
+        return current = new Scope(this, name, current);
+    }
+
+    /// The innermost open scope; outside all, the root, which ends with the backend.
+    public Scope current() {
+        return current;
+    }
+
+    /// Names of the open scopes, outermost first: `update 3 > step 12 > mid_block`.
+    public String path() {
+        StringBuilder path = new StringBuilder(current.name());
+        for (Scope s = current; !s.isRoot(); s = s.parent()) {
+            path.insert(0, s.parent().name() + " > ");
+        }
+        return path.toString();
+    }
+
+    /// A tensor in the innermost open scope; its contents are undefined.
+    ///
+    /// @throws OutOfMemoryException if the backend has no room for it
+    public Tensor allocate(String name, Spec spec) {
+        long bytes = Math.ceilDiv(Math.max(spec.bytes(), 1), (long) ALIGNMENT) * ALIGNMENT;
+        Storage storage = allocator.apply(name, bytes);
+        storage.attach(this, current);
+        current.own(storage);
+        live += bytes;
+        peak = Math.max(peak, live);
+        allocations++;
+        return new Tensor(name, spec, storage, 0);
+    }
+
+    /// Bytes of everything held now.
+    public long liveBytes() {
+        return live;
+    }
+
+    /// Most bytes ever live at once since the start or the last {@link #resetPeak()}.
+    public long peakBytes() {
+        return peak;
+    }
+
+    /// Allocations since the start.
+    public long allocations() {
+        return allocations;
+    }
+
+    /// Makes the peak start again from what is live now.
+    public void resetPeak() {
+        peak = live;
+    }
+
+    void freed(Storage storage) {
+        live -= storage.bytes();
+        storage.free();
+    }
+
+    void closing(Scope scope) {
+        if (scope != current) {
+            throw new IllegalStateException("scope '" + scope.name() + "': closed while '" + current.name() + "', opened inside it, is still open");
+        }
+        if (!scope.isRoot()) {
+            current = scope.parent();
+        }
+    }
+
+    /// Ends the root scope and with it everything that nobody retains.
+    @Override public void close() {
+        root.close();
+    }
+}

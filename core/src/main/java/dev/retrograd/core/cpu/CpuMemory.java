@@ -1,0 +1,137 @@
+package dev.retrograd.core.cpu;
+
+import dev.retrograd.core.Memory;
+import dev.retrograd.core.OutOfMemoryException;
+import dev.retrograd.core.Storage;
+import dev.retrograd.core.Tensor;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.Map;
+
+/// Off-heap memory of the CPU backend: malloc behind a cache of size classes, since a training step asks for the same sizes again and again.
+final class CpuMemory implements AutoCloseable {
+    private static final Linker LINKER = Linker.nativeLinker();
+    private static final MethodHandle MALLOC = LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow("malloc"),
+            FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG));
+    private static final MethodHandle FREE = LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow("free"),
+            FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));
+    /// Classes per doubling: at most 1/8 of a block is slack.
+    private static final int CLASSES_PER_DOUBLING = 8;
+
+    private final Map<Long, ArrayDeque<Block>> cache = new HashMap<>();
+    private final boolean poison;
+    private final Memory memory = new Memory("cpu", this::allocate);
+    private long reserved;
+
+    /// @param poison whether fresh tensors are filled with NaN, so that a kernel that leaves part of its output unwritten is seen in tests
+    CpuMemory(boolean poison) {
+        this.poison = poison;
+    }
+
+    Memory memory() {
+        return memory;
+    }
+
+    /// Bytes taken from the system: live ones and cached ones.
+    long reservedBytes() {
+        return reserved;
+    }
+
+    /// The elements of a tensor of this backend, native and at least 4-byte aligned.
+    ///
+    /// @throws IllegalStateException if the tensor was freed
+    /// @throws IllegalArgumentException if it belongs to another backend
+    static MemorySegment data(Tensor t) {
+        if (t.storage() instanceof Block b) {
+            return b.segment.asSlice(t.byteOffset(), t.spec().bytes());
+        }
+        throw new IllegalArgumentException("cpu: " + t + " belongs to another backend");
+    }
+
+    private Storage allocate(String name, long bytes) {
+        long size = sizeClass(bytes);
+        ArrayDeque<Block> free = cache.get(size);
+        Block reused = free == null ? null : free.pollFirst();
+        MemorySegment raw = reused == null ? malloc(name, size) : reused.raw;
+        Block block = new Block(name, bytes, size, raw);
+        if (poison) {
+            block.segment.fill((byte) 0xFF);
+        }
+        return block;
+    }
+
+    private MemorySegment malloc(String name, long size) {
+        MemorySegment raw = callMalloc(size + Memory.ALIGNMENT);
+        if (raw.address() == 0) {
+            trim();
+            raw = callMalloc(size + Memory.ALIGNMENT);
+        }
+        if (raw.address() == 0) {
+            throw new OutOfMemoryException("cpu: no room for '" + name + "' of " + size + " bytes in " + memory.path() + "; "
+                    + memory.liveBytes() + " bytes are live; try a smaller --micro-batch-size or image size");
+        }
+        reserved += size;
+        return raw;
+    }
+
+    private static MemorySegment callMalloc(long size) {
+        try {
+            return ((MemorySegment) MALLOC.invokeExact(size)).reinterpret(size);
+        } catch (Throwable e) {
+            throw new AssertionError("malloc", e);
+        }
+    }
+
+    /// Smallest class that holds so many bytes.
+    static long sizeClass(long bytes) {
+        long step = Math.max(Memory.ALIGNMENT, Long.highestOneBit(bytes) / CLASSES_PER_DOUBLING);
+        return Math.ceilDiv(bytes, step) * step;
+    }
+
+    /// Gives all cached blocks back to the system.
+    void trim() {
+        cache.values().forEach(blocks -> {
+            blocks.forEach(b -> {
+                reserved -= b.size;
+                callFree(b.raw);
+            });
+            blocks.clear();
+        });
+    }
+
+    private static void callFree(MemorySegment raw) {
+        try {
+            FREE.invokeExact(raw);
+        } catch (Throwable e) {
+            throw new AssertionError("free", e);
+        }
+    }
+
+    @Override public void close() {
+        memory.close();
+        trim();
+    }
+
+    private final class Block extends Storage {
+        private final long size;
+        private final MemorySegment raw;
+        private final MemorySegment segment;
+
+        Block(String name, long bytes, long size, MemorySegment raw) {
+            super(name, bytes);
+            this.size = size;
+            this.raw = raw;
+            long pad = -raw.address() & Memory.ALIGNMENT - 1;
+            segment = raw.asSlice(pad, bytes);
+        }
+
+        @Override protected void free() {
+            cache.computeIfAbsent(size, _ -> new ArrayDeque<>()).addFirst(this);
+        }
+    }
+}
