@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.Map;
 
 /// Off-heap memory of the CPU backend: malloc behind a cache of size classes, since a training step asks for the same sizes again and again.
+@SuppressWarnings("restricted")
 final class CpuMemory implements AutoCloseable {
     private static final Linker LINKER = Linker.nativeLinker();
     private static final MethodHandle MALLOC = LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow("malloc"),
