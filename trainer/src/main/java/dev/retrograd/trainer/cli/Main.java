@@ -1,0 +1,80 @@
+package dev.retrograd.trainer.cli;
+
+import java.util.Objects;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.IVersionProvider;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/// The program: `retrograd COMMAND …`.
+@Command(
+        name = "retrograd",
+        mixinStandardHelpOptions = true,
+        versionProvider = Main.Version.class,
+        usageHelpAutoWidth = true,
+        synopsisSubcommandLabel = "COMMAND",
+        description = "Aligns text-to-image diffusion models by sending the gradient of a reward back through the denoising chain.",
+        footer = {"", "retrograd COMMAND --help describes a command."},
+        subcommands = {Info.class})
+public final class Main implements Runnable {
+
+    @Option(
+            names = {"-v", "--verbose"},
+            scope = ScopeType.INHERIT,
+            description = "Print the stack trace of an error.")
+    private boolean verbose;
+
+    @Spec
+    private CommandSpec spec;
+
+    /// Starts the program; ends the process with an [ExitCode].
+    public static void main(String[] args) {
+        StandardError.restore();
+        ParentDeath.follow();
+        System.exit(run(args));
+    }
+
+    private static int run(String[] args) {
+        try {
+            return commandLine().execute(args);
+        } catch (OutOfMemoryError e) {
+            // Heap or native memory: the message says which. No stack trace helps here, a smaller batch does.
+            System.err.println("retrograd: out of memory: " + e.getMessage());
+            return ExitCode.FAILED;
+        }
+    }
+
+    /// The command line with all commands and the handling of errors.
+    static CommandLine commandLine() {
+        return new CommandLine(new Main())
+                .setParameterExceptionHandler(Errors::onUsage)
+                .setExecutionExceptionHandler(Errors::onFailure)
+                .setCaseInsensitiveEnumValuesAllowed(true);
+    }
+
+    /// Without a command: says how to use it.
+    @Override
+    public void run() {
+        spec.commandLine().usage(spec.commandLine().getOut());
+    }
+
+    boolean verbose() {
+        return verbose;
+    }
+
+    /// The program's version, from the jar's manifest.
+    static final class Version implements IVersionProvider {
+
+        static String current() {
+            return Objects.requireNonNullElse(Main.class.getPackage().getImplementationVersion(), "(not started from its jar)");
+        }
+
+        @Override
+        public String[] getVersion() {
+            return new String[] {"retrograd " + current()};
+        }
+    }
+}

@@ -1,0 +1,82 @@
+package dev.retrograd.trainer.cli.launch;
+
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.nio.file.Path;
+import java.nio.file.Paths;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Main class of {@code trainer.jar}: runs the program in this JVM if it is a JDK 25 with the flags that the program needs, else in
+ * a child JVM on a JDK 25 found on this machine. (A manifest cannot add modules, and Java cannot replace its own process.)
+ */
+public final class Launcher {
+
+    private static final String MAIN = "dev.retrograd.trainer.cli.Main";
+
+    private Launcher() {}
+
+    public static void main(String[] args) throws ReflectiveOperationException, InterruptedException {
+        if (thisJvmSuffices()) {
+            runHere(args);
+        } else {
+            System.exit(runInChild(args));
+        }
+    }
+
+    private static boolean thisJvmSuffices() {
+        if (JdkHome.featureOf(System.getProperty("java.specification.version")) < JdkHome.REQUIRED) {
+            return false;
+        }
+        try {
+            Class.forName("jdk.incubator.vector.Vector", false, null);
+            Object module = Class.class.getMethod("getModule").invoke(Launcher.class);
+            return (Boolean) module.getClass().getMethod("isNativeAccessEnabled").invoke(module);
+        } catch (ReflectiveOperationException flagsMissing) {
+            return false;
+        }
+    }
+
+    private static void runHere(String[] args) throws ReflectiveOperationException {
+        Method main = Class.forName(MAIN).getMethod("main", String[].class);
+        try {
+            main.invoke(null, (Object) args);
+        } catch (InvocationTargetException e) {
+            throw new IllegalStateException("the program ended unexpectedly", e.getCause());
+        }
+    }
+
+    private static int runInChild(String[] args) throws InterruptedException {
+        try {
+            return ChildJvm.run(command(JdkFinder.ofThisMachine().find(), args));
+        } catch (JdkFinder.NoJdkException | IOException e) {
+            System.err.println("retrograd: " + e.getMessage());
+            return 1;
+        }
+    }
+
+    private static List<String> command(JdkHome jdk, String[] args) throws IOException {
+        List<String> command = new ArrayList<>();
+        command.add(jdk.java().toString());
+        command.addAll(jvmArguments());
+        command.addAll(Arrays.asList("--add-modules", JdkHome.VECTOR_MODULE, "--enable-native-access=ALL-UNNAMED"));
+        Path self = Paths.get("/proc/self");
+        if (self.toFile().exists()) {
+            command.add("-Dretrograd.parent=" + self.toRealPath().getFileName());
+        }
+        command.addAll(Arrays.asList("-cp", System.getProperty("java.class.path"), MAIN));
+        command.addAll(Arrays.asList(args));
+        return command;
+    }
+
+    /** What the user gave this JVM, {@code -Xmx} for example; a debugger's port can be taken only once. */
+    private static List<String> jvmArguments() {
+        List<String> arguments = new ArrayList<>(ManagementFactory.getRuntimeMXBean().getInputArguments());
+        arguments.removeIf(argument -> argument.startsWith("-agentlib:jdwp"));
+        return arguments;
+    }
+}
