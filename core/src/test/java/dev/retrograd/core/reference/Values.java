@@ -1,0 +1,60 @@
+package dev.retrograd.core.reference;
+
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.Tensor;
+import java.util.Objects;
+
+/// A tensor's elements as float64; reading or writing beyond the tensor is an error even where its storage is larger.
+record Values(double[] array, int start, int length) {
+
+    static Values of(Tensor t) {
+        if (t.storage() instanceof ReferenceStorage s) {
+            return new Values(s.values(t.dtype()), Math.toIntExact(t.byteOffset() / t.dtype().bytes()), Math.toIntExact(t.elements()));
+        }
+        throw new IllegalArgumentException("reference: " + t + " belongs to another backend");
+    }
+
+    double get(long i) {
+        return array[index(i)];
+    }
+
+    int getInt(long i) {
+        return (int) array[index(i)];
+    }
+
+    void set(long i, double value) {
+        array[index(i)] = value;
+    }
+
+    void add(long i, double value) {
+        array[index(i)] += value;
+    }
+
+    void fill(double value) {
+        java.util.Arrays.fill(array, start, start + length, value);
+    }
+
+    private int index(long i) {
+        return start + (int) Objects.checkIndex(i, (long) length);
+    }
+
+    /// For each element of a tensor of shape `to`, the element of a tensor of shape `from` that broadcasting puts there.
+    static int[] broadcastIndices(Shape from, Shape to) {
+        int rank = to.rank();
+        int[] strides = new int[rank];
+        int stride = 1;
+        for (int axis = from.rank() - 1; axis >= 0; axis--) {
+            strides[axis + rank - from.rank()] = from.dim(axis) == 1 ? 0 : stride;
+            stride *= from.dim(axis);
+        }
+        int[] indices = new int[Math.toIntExact(to.elements())];
+        for (int i = 0; i < indices.length; i++) {
+            int rest = i;
+            for (int axis = rank - 1; axis >= 0; axis--) {
+                indices[i] += rest % to.dim(axis) * strides[axis];
+                rest /= to.dim(axis);
+            }
+        }
+        return indices;
+    }
+}
