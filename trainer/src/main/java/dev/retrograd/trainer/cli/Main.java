@@ -49,7 +49,12 @@ public final class Main implements Runnable {
 
     /// The command line with all commands and the handling of errors.
     static CommandLine commandLine() {
-        return new CommandLine(new Main())
+        return handleErrors(new CommandLine(new Main()));
+    }
+
+    /// Sends what goes wrong in any command that the command line has by now to [Errors].
+    static CommandLine handleErrors(CommandLine commandLine) {
+        return commandLine
                 .setParameterExceptionHandler(Errors::onUsage)
                 .setExecutionExceptionHandler(Errors::onFailure)
                 .setCaseInsensitiveEnumValuesAllowed(true);

@@ -1,0 +1,74 @@
+package dev.retrograd.trainer.cli.launch;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.io.DataInputStream;
+import java.io.IOException;
+import java.lang.ProcessBuilder.Redirect;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class LauncherTest {
+
+    private static final int JAVA_8_CLASS_FILE = 52;
+
+    @TempDir
+    private Path folder;
+
+    private int start(List<String> flags, String... args) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of(System.getProperty("java.home") + "/bin/java"));
+        command.addAll(flags);
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), Launcher.class.getName()));
+        command.addAll(List.of(args));
+        ProcessBuilder builder = new ProcessBuilder(command).redirectOutput(out().toFile()).redirectError(Redirect.to(err().toFile()));
+        builder.environment().put("RETROGRAD_JAVA_HOME", System.getProperty("java.home"));
+        return builder.start().waitFor();
+    }
+
+    private Path out() {
+        return folder.resolve("out");
+    }
+
+    private Path err() {
+        return folder.resolve("err");
+    }
+
+    @ParameterizedTest
+    @ValueSource(classes = {Launcher.class, JdkFinder.class, JdkHome.class, ChildJvm.class, StderrFilter.class})
+    void anyJavaSince8CanLoadTheLauncher(Class<?> type) throws IOException {
+        try (DataInputStream in = new DataInputStream(type.getResourceAsStream(type.getSimpleName() + ".class"))) {
+            in.skipNBytes(Integer.BYTES + Short.BYTES); // magic, minor version
+            assertEquals(JAVA_8_CLASS_FILE, in.readUnsignedShort());
+        }
+    }
+
+    @Test
+    void missingFlagsAreSuppliedAndGivenOnesKept() throws IOException, InterruptedException {
+        assertEquals(0, start(List.of("-Xmx123m"), "info"));
+        String info = Files.readString(out());
+        assertTrue(info.contains("flags    -Xmx123m --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED\n"), info);
+        assertEquals("", Files.readString(err()));
+    }
+
+    @Test
+    void aJvmThatHasTheFlagsRunsTheProgramItself() throws IOException, InterruptedException {
+        List<String> flags = List.of("--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED", "-Dkept=1");
+        assertEquals(0, start(flags, "info"));
+        String info = Files.readString(out());
+        assertTrue(info.contains("flags    --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED -Dkept=1\n"), info);
+    }
+
+    @Test
+    void exitCodeAndErrorsComeThrough() throws IOException, InterruptedException {
+        assertEquals(2, start(List.of(), "info", "--nosuch"));
+        assertEquals("retrograd info: unknown option '--nosuch'; see retrograd info --help\n", Files.readString(err()));
+        assertEquals("", Files.readString(out()));
+    }
+}
