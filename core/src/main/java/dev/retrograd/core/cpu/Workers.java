@@ -3,13 +3,15 @@ package dev.retrograd.core.cpu;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.IntConsumer;
 
 /// The threads of the CPU backend: the caller and its helpers, who share out numbered tasks.
 ///
 /// Which thread runs a task is left to chance, so that a slow core costs little; what a task does depends on its number alone. Callers cut
-/// work into tasks of a fixed size, never into as many as there are threads: then bits do not depend on the thread count.
-final class Workers implements AutoCloseable {
+/// work into tasks whose results do not depend on the cut: then bits do not depend on the thread count. Work asked for inside a task runs
+/// on that task's thread; outside threads take turns.
+public final class Workers implements AutoCloseable {
     /// Turns that an idle helper waits awake: some 20 µs, the gap between two kernels.
     private static final int SPINS = 1000;
 
@@ -22,49 +24,65 @@ final class Workers implements AutoCloseable {
 
     /// What a numbered task does that needs a workspace of its thread's own.
     interface Task {
-        /// @param worker which thread runs it: 0 for the caller, up to threads − 1
+        /// @param worker which thread runs it: 0 for the caller, up to threads − 1; no two tasks run at once under one number
         void run(int worker, int task);
     }
 
-    private final Thread[] helpers;
+    private final ReentrantLock turn = new ReentrantLock();
+    private final Helper[] helpers;
     private volatile Job job;
     private volatile boolean closed;
 
     /// @param threads 1 or more, the caller included
-    Workers(int threads) {
+    public Workers(int threads) {
         if (threads < 1) {
             throw new IllegalArgumentException("cpu: threads must be 1 or more, got " + threads);
         }
-        helpers = new Thread[threads - 1];
+        helpers = new Helper[threads - 1];
         for (int i = 0; i < helpers.length; i++) {
-            helpers[i] = Thread.ofPlatform().daemon().name("retrograd-cpu-" + (i + 1)).start(helper(i + 1));
+            helpers[i] = new Helper(i + 1);
+            helpers[i].start();
         }
     }
 
-    int threads() {
+    /// The caller and its helpers.
+    public int threads() {
         return helpers.length + 1;
     }
 
-    /// Runs tasks 0 … tasks−1, in any order, and returns when all are done; the first failure is thrown again. Tasks run no tasks of their own.
+    /// Threads that work asked for here and now would run on: 1 inside a task.
+    int available() {
+        return turn.isHeldByCurrentThread() || ownHelper() != null ? 1 : threads();
+    }
+
+    /// Runs tasks 0 … tasks−1, in any order, and returns when all are done; the first failure is thrown again, and tasks not begun before
+    /// it are skipped.
     void run(int tasks, IntConsumer body) {
         run(tasks, (_, task) -> body.accept(task));
     }
 
     /// As {@link #run(int, IntConsumer)}, telling each task which thread it runs on.
+    ///
+    /// @throws IllegalStateException after {@link #close()}
     void run(int tasks, Task body) {
-        if (tasks <= 1 || helpers.length == 0) {
-            for (int i = 0; i < tasks; i++) {
-                body.run(0, i);
-            }
+        Helper own = ownHelper();
+        if (own != null) {
+            runHere(tasks, own.number, body);
             return;
         }
-        Job j = new Job(tasks, body, Thread.currentThread());
-        job = j;
-        for (int i = 0; i < Math.min(helpers.length, tasks - 1); i++) {
-            LockSupport.unpark(helpers[i]);
+        turn.lock();
+        try {
+            if (closed) {
+                throw new IllegalStateException("cpu: workers must be open, got work after close");
+            }
+            if (tasks <= 1 || helpers.length == 0 || turn.getHoldCount() > 1) {
+                runHere(tasks, 0, body);
+            } else {
+                share(new Job(tasks, body, Thread.currentThread()));
+            }
+        } finally {
+            turn.unlock();
         }
-        j.work(0);
-        j.await();
     }
 
     /// Runs `[0, n)` in chunks of `chunk`, the last one shorter.
@@ -72,33 +90,84 @@ final class Workers implements AutoCloseable {
         run(Math.toIntExact(Math.ceilDiv(n, chunk)), i -> body.run(i * chunk, Math.min(n, (i + 1) * chunk)));
     }
 
-    private Runnable helper(int worker) {
-        return () -> help(worker);
+    /// Ends the helpers, once running work is done.
+    @Override public void close() {
+        turn.lock();
+        try {
+            closed = true;
+            wake(helpers.length);
+        } finally {
+            turn.unlock();
+        }
     }
 
-    private void help(int worker) {
-        Job last = null;
-        int idle = 0;
-        while (!closed) {
-            Job j = job;
-            if (j != last) {
-                j.work(worker);
-                last = j;
-                idle = 0;
-            } else if (idle < SPINS) {
-                idle++;
-                Thread.onSpinWait();
-            } else {
-                LockSupport.park(this);
+    private Helper ownHelper() {
+        return Thread.currentThread() instanceof Helper helper && helper.team() == this ? helper : null;
+    }
+
+    private static void runHere(int tasks, int worker, Task body) {
+        for (int i = 0; i < tasks; i++) {
+            body.run(worker, i);
+        }
+    }
+
+    private void share(Job j) {
+        job = j;
+        wake(Math.min(helpers.length, j.tasks - 1));
+        j.work(0);
+        try {
+            j.await();
+        } finally {
+            job = null; // what the body holds on to must not outlive the work
+        }
+    }
+
+    private void wake(int count) {
+        for (int i = 0; i < count; i++) {
+            if (helpers[i].asleep) {
+                LockSupport.unpark(helpers[i]);
             }
         }
     }
 
-    /// Ends the helpers.
-    @Override public void close() {
-        closed = true;
-        for (Thread helper : helpers) {
-            LockSupport.unpark(helper);
+    private final class Helper extends Thread {
+        private final int number;
+        private volatile boolean asleep;
+
+        Helper(int number) {
+            super("retrograd-cpu-" + number);
+            this.number = number;
+            setDaemon(true);
+        }
+
+        Workers team() {
+            return Workers.this;
+        }
+
+        @Override public void run() {
+            int idle = 0;
+            while (!closed) {
+                Job j = job;
+                if (j != null && j.open()) {
+                    j.work(number);
+                    idle = 0;
+                } else if (idle < SPINS) {
+                    idle++;
+                    Thread.onSpinWait();
+                } else {
+                    sleep();
+                }
+            }
+        }
+
+        /// Announces itself before looking once more, so that whoever publishes a job after that look sees a sleeper to wake.
+        private void sleep() {
+            asleep = true;
+            Job j = job;
+            if ((j == null || !j.open()) && !closed) {
+                LockSupport.park(this);
+            }
+            asleep = false;
         }
     }
 
@@ -116,10 +185,16 @@ final class Workers implements AutoCloseable {
             this.caller = caller;
         }
 
+        boolean open() {
+            return next.get() < tasks;
+        }
+
         void work(int worker) {
             for (int i = next.getAndIncrement(); i < tasks; i = next.getAndIncrement()) {
                 try {
-                    body.run(worker, i);
+                    if (failure.get() == null) {
+                        body.run(worker, i);
+                    }
                 } catch (RuntimeException | Error e) {
                     failure.compareAndSet(null, e);
                 } finally {

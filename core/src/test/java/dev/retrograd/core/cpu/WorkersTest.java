@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.Arrays;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import org.junit.jupiter.api.Test;
 
@@ -58,5 +59,90 @@ class WorkersTest {
 
     @Test void refusesNoThreads() {
         assertTrue(assertThrows(IllegalArgumentException.class, () -> new Workers(0)).getMessage().contains("got 0"));
+    }
+
+    @Test void aNumberServesOneTaskAtATime() {
+        try (Workers workers = new Workers(4)) {
+            AtomicIntegerArray busy = new AtomicIntegerArray(4);
+            AtomicInteger clashes = new AtomicInteger();
+            workers.run(5000, (worker, _) -> {
+                if (busy.incrementAndGet(worker) != 1) {
+                    clashes.incrementAndGet();
+                }
+                Thread.onSpinWait();
+                busy.decrementAndGet(worker);
+            });
+            assertEquals(0, clashes.get());
+        }
+    }
+
+    @Test void helpersWakeAfterSleeping() throws InterruptedException {
+        try (Workers workers = new Workers(2)) {
+            for (int round = 0; round < 20; round++) {
+                Thread.sleep(5);
+                AtomicInteger sum = new AtomicInteger();
+                workers.run(10, task -> {
+                    sum.addAndGet(task);
+                });
+                assertEquals(45, sum.get());
+            }
+        }
+    }
+
+    @Test void workInsideATaskStaysOnItsThread() {
+        try (Workers workers = new Workers(3)) {
+            AtomicInteger elsewhere = new AtomicInteger();
+            AtomicInteger inner = new AtomicInteger();
+            assertEquals(3, workers.available());
+            workers.run(20, (worker, _) -> {
+                Thread thread = Thread.currentThread();
+                if (workers.available() != 1) {
+                    elsewhere.incrementAndGet();
+                }
+                workers.run(5, (innerWorker, _) -> {
+                    inner.incrementAndGet();
+                    if (Thread.currentThread() != thread || innerWorker != worker) {
+                        elsewhere.incrementAndGet();
+                    }
+                });
+            });
+            assertEquals(100, inner.get());
+            assertEquals(0, elsewhere.get());
+        }
+    }
+
+    @Test void outsideThreadsTakeTurns() throws InterruptedException {
+        try (Workers workers = new Workers(2)) {
+            AtomicInteger running = new AtomicInteger();
+            AtomicInteger crowded = new AtomicInteger();
+            AtomicInteger runs = new AtomicInteger();
+            Thread[] callers = new Thread[3];
+            for (int c = 0; c < callers.length; c++) {
+                callers[c] = Thread.ofPlatform().start(() -> {
+                    for (int round = 0; round < 100; round++) {
+                        workers.run(8, _ -> {
+                            if (running.incrementAndGet() > 2) {
+                                crowded.incrementAndGet();
+                            }
+                            runs.incrementAndGet();
+                            running.decrementAndGet();
+                        });
+                    }
+                });
+            }
+            for (Thread caller : callers) {
+                caller.join();
+            }
+            assertEquals(2400, runs.get());
+            assertEquals(0, crowded.get());
+        }
+    }
+
+    @Test void refusesWorkAfterClose() {
+        Workers workers = new Workers(2);
+        workers.close();
+        workers.close();
+        assertEquals("cpu: workers must be open, got work after close",
+                assertThrows(IllegalStateException.class, () -> workers.run(2, _ -> { })).getMessage());
     }
 }

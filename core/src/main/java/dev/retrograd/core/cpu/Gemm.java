@@ -1,0 +1,233 @@
+package dev.retrograd.core.cpu;
+
+import dev.retrograd.core.DType;
+import java.lang.foreign.Arena;
+import java.lang.ref.Reference;
+
+/// Float32 matrix products `C = alpha·A·B (+ bias) (+ C)` on native memory, over all workers.
+///
+/// `A` is [M, K], `B` [K, N], `C` [M, N] with contiguous rows; any of `A` and `B` may be a transposed view, and rest in 16
+/// bits. Blocks of both operands are packed on the fly (converted, gathered, transposed) for [MicroKernel]; packing buffers
+/// belong to this object and never grow. The sum over K is one order fixed by K alone, so results have the same bits for any
+/// number of workers and any vector width.
+///
+/// Source of the blocking: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008.
+public final class Gemm implements AutoCloseable {
+
+    /// Depth blocks are multiples of this, whatever the vector width, so that every width sums alike.
+    private static final int DEPTH_UNIT = 16;
+
+    private final Workers workers;
+    private final MicroKernel kernel;
+    private final Arena arena = Arena.ofShared();
+    private final Workspace[] workspaces;
+
+    /// An engine with this machine's preferred vector width.
+    public Gemm(Workers workers) {
+        this(workers, MicroKernel.preferred());
+    }
+
+    /// @param vectorBits 128, 256 or 512; narrower than the machine's is for tests
+    public Gemm(Workers workers, int vectorBits) {
+        this(workers, MicroKernel.ofBits(vectorBits));
+    }
+
+    private Gemm(Workers workers, MicroKernel kernel) {
+        this.workers = workers;
+        this.kernel = kernel;
+        workspaces = new Workspace[workers.threads()];
+        for (int i = 0; i < workspaces.length; i++) {
+            workspaces[i] = new Workspace(arena, kernel);
+        }
+    }
+
+    /// @return the workers that products run on
+    public Workers workers() {
+        return workers;
+    }
+
+    /// @return bytes of all packing buffers, constant from construction to close
+    public long workspaceBytes() {
+        return workspaces.length * Workspace.bytes(kernel);
+    }
+
+    /// Computes `batch` products. `C` must not overlap `A` or `B`, nor its own other matrices.
+    ///
+    /// @param c float32, column stride 1
+    /// @throws IllegalArgumentException if extents disagree, C is not float32 with contiguous rows, or memory is too short
+    /// @throws IllegalStateException if memory or this engine is closed
+    public void multiply(int batch, Matrix a, Matrix b, Matrix c, Epilogue epilogue) {
+        if (batch < 0 || a.columns() != b.rows() || c.rows() != a.rows() || c.columns() != b.columns()) {
+            throw new IllegalArgumentException("gemm: batch %d of [%d,%d]·[%d,%d] must give [%d,%d], got C [%d,%d]".formatted(batch,
+                    a.rows(), a.columns(), b.rows(), b.columns(), a.rows(), b.columns(), c.rows(), c.columns()));
+        }
+        if (c.type() != DType.F32 || c.columns() > 1 && c.columnStride() != 1) {
+            throw new IllegalArgumentException("gemm: C must be F32 with contiguous rows, got %s with columns %d apart"
+                    .formatted(c.type(), c.columnStride()));
+        }
+        Target target = new Target.Dense(c.checkedAddress("gemm: result", batch), c.rowStride(), c.batchStride());
+        try {
+            run(batch, c.rows(), c.columns(), a.columns(), a.leftSource(batch), b.rightSource(batch), target,
+                    epilogue.checked("gemm", c.columns()));
+        } finally {
+            Reference.reachabilityFence(a.data());
+            Reference.reachabilityFence(b.data());
+            Reference.reachabilityFence(c.data());
+            Reference.reachabilityFence(epilogue.bias());
+        }
+    }
+
+    /// The product of two sources, all memory having been checked.
+    void run(int batch, int m, int n, int k, Source left, Source right, Target target, MicroKernel.Update update) {
+        if (!arena.scope().isAlive()) {
+            throw new IllegalStateException("gemm: engine must be open, got a call after close");
+        }
+        if (batch == 0 || m == 0 || n == 0) {
+            return;
+        }
+        GemmPlan plan = GemmPlan.of(kernel, workers.available(), batch, m, n, k, left, right);
+        Product product = plan.turned() ? new Product(plan, n, m, k, right, left, target, update)
+                : new Product(plan, m, n, k, left, right, target, update);
+        int tasks = plan.tasks();
+        workers.run(Math.multiplyExact(batch, tasks),
+                (worker, task) -> product.run(task / tasks, task % tasks, workspaces[worker]));
+    }
+
+    @Override public void close() {
+        arena.close();
+    }
+
+    /// One product on its way; `rows` and `columns` are the kernel's sides, not C's.
+    private final class Product {
+        private final GemmPlan plan;
+        private final int rows;
+        private final int columns;
+        private final int k;
+        private final int depthBlock;
+        private final Source rowSide;
+        private final Source panelSide;
+        private final Target target;
+        private final MicroKernel.Update first;
+        private final MicroKernel.Update next;
+
+        Product(GemmPlan plan, int rows, int columns, int k, Source rowSide, Source panelSide, Target target,
+                MicroKernel.Update update) {
+            this.plan = plan;
+            this.rows = rows;
+            this.columns = columns;
+            this.k = k;
+            this.rowSide = rowSide;
+            this.panelSide = panelSide;
+            this.target = target;
+            first = update;
+            next = new MicroKernel.Update(update.alpha(), 0, true);
+            depthBlock = GemmPlan.extent(k, Math.max(1, (k + MicroKernel.KC - 1) / MicroKernel.KC), DEPTH_UNIT);
+        }
+
+        void run(int batch, int task, Workspace w) {
+            int row = task % plan.rowTasks() * plan.rows();
+            int rowEnd = Math.min(rows, row + plan.rows());
+            int column = task / plan.rowTasks() * plan.columns();
+            int columnEnd = Math.min(columns, column + plan.columns());
+            int chunks = (columnEnd - column + Workspace.NC - 1) / Workspace.NC;
+            int chunk = GemmPlan.extent(columnEnd - column, chunks, kernel.columns());
+            for (int j = column; j < columnEnd; j += chunk) {
+                int width = Math.min(chunk, columnEnd - j);
+                // K = 0 is one block without depth: its tiles are zero, and the epilogue still holds.
+                int p = 0;
+                do {
+                    int depth = Math.min(depthBlock, k - p);
+                    packPanels(batch, p, depth, j, width, w);
+                    multiplyRows(batch, row, rowEnd, p, depth, j, width, w);
+                    p += depth;
+                } while (p < k);
+            }
+        }
+
+        private void packPanels(int batch, int p, int depth, int column, int width, Workspace w) {
+            int lanes = kernel.lanes();
+            int panelColumns = kernel.columns();
+            for (int j = 0; j < width; j += panelColumns) {
+                long panel = w.panels + panelBytes(depth) * (j / panelColumns);
+                int count = Math.min(panelColumns, width - j);
+                switch (panelSide) {
+                    case Source.Steps steps -> steps.read(batch, p, depth, column + j, count, panel, panelColumns);
+                    case Source.Lines lines -> {
+                        for (int half = 0; half < count; half += lanes) {
+                            lines.read(batch, column + j + half, Math.min(lanes, count - half), p, depth, w.lines);
+                            for (int q = 0; q < depth; q += lanes) {
+                                kernel.transpose(w.lines, q, MicroKernel.KC, panel + 4L * (q * panelColumns + half),
+                                        4L * panelColumns);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+
+        private void packRows(int batch, int row, int height, int p, int depth, Workspace w) {
+            switch (rowSide) {
+                case Source.Lines lines -> lines.read(batch, row, height, p, depth, w.left);
+                case Source.Steps steps -> {
+                    int lanes = kernel.lanes();
+                    int padded = kernel.paddedRows();
+                    steps.read(batch, p, depth, row, height, w.steps, padded);
+                    Native.copyBlock(w.steps, w.left, depth * padded);
+                    for (int r = 0; r < padded; r += lanes) {
+                        for (int q = 0; q < depth; q += lanes) {
+                            kernel.transpose(w.left, q * padded + r, padded, w.rows + 4L * (r * MicroKernel.KC + q),
+                                    4L * MicroKernel.KC);
+                        }
+                    }
+                    Native.copyBlock(w.rows, w.left, height * MicroKernel.KC);
+                }
+            }
+        }
+
+        private void multiplyRows(int batch, int row, int rowEnd, int p, int depth, int column, int width, Workspace w) {
+            MicroKernel.Update update = p == 0 ? first : next;
+            long panelBytes = panelBytes(depth);
+            for (int r = row; r < rowEnd; r += kernel.rows()) {
+                int height = Math.min(kernel.rows(), rowEnd - r);
+                packRows(batch, r, height, p, depth, w);
+                if (!plan.turned()) {
+                    aim(batch, r, height, w.target);
+                }
+                long panel = w.panels;
+                for (int j = 0; j < width; j += kernel.columns(), panel += panelBytes) {
+                    int count = Math.min(kernel.columns(), width - j);
+                    kernel.multiply(w.left, height, panel, count, depth, w.tile);
+                    if (plan.turned()) {
+                        storeTurned(batch, column + j, count, r, height, update, w);
+                    } else {
+                        kernel.store(w.tile, height, count, update, w.target, 4L * (column + j));
+                    }
+                }
+            }
+        }
+
+        private void storeTurned(int batch, int column, int count, int row, int height, MicroKernel.Update update, Workspace w) {
+            int lanes = kernel.lanes();
+            int padded = kernel.paddedRows();
+            for (int r = 0; r < padded; r += lanes) {
+                for (int c = 0; c < count; c += lanes) {
+                    kernel.transpose(w.tile, r * kernel.columns() + c, kernel.columns(), w.turned + 4L * (c * padded + r),
+                            4L * padded);
+                }
+            }
+            aim(batch, column, count, w.target);
+            kernel.storeTurned(w.turned, count, height, update, w.target, 4L * row);
+        }
+
+        private void aim(int batch, int row, int count, long[] addresses) {
+            for (int i = 0; i < count; i++) {
+                addresses[i] = target.row(batch, row + i);
+            }
+        }
+
+        /// Transposing writes whole vectors of steps, so a panel has room for them.
+        private long panelBytes(int depth) {
+            return 4L * kernel.columns() * GemmPlan.extent(depth, 1, kernel.lanes());
+        }
+    }
+}
