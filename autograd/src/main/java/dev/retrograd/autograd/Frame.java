@@ -28,6 +28,7 @@ final class Frame {
 
     final Mode mode;
     final List<Node> nodes = new ArrayList<>();
+    private boolean differentiated;
 
     Frame(Mode mode) {
         this.mode = mode;
@@ -35,6 +36,7 @@ final class Frame {
 
     /// Runs the nodes backwards, letting go of each as soon as it is done.
     void backward(Gradients gradients) {
+        differentiated = true;
         while (!nodes.isEmpty()) {
             Node node = nodes.removeLast();
             try {
@@ -43,6 +45,11 @@ final class Frame {
                 node.release();
             }
         }
+    }
+
+    /// Whether its backward pass has begun: nothing more can be recorded on top of it.
+    boolean differentiated() {
+        return differentiated;
     }
 
     void release() {

@@ -2,17 +2,18 @@ package dev.retrograd.autograd;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Tensor;
+import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashSet;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
+import java.util.SequencedSet;
 
 /// Gradients by parameter and by leaf variable; they add up over several backward passes and live until {@link #close()}.
 public final class Gradients implements AutoCloseable {
     private final Backend backend;
     private final Map<Object, Tensor> table = new IdentityHashMap<>();
-    private final Set<Parameter> parameters = new LinkedHashSet<>();
+    private final SequencedSet<Parameter> parameters = new LinkedHashSet<>();
 
     public Gradients(Backend backend) {
         this.backend = backend;
@@ -29,8 +30,8 @@ public final class Gradients implements AutoCloseable {
     }
 
     /// Parameters that have a gradient, in the order in which the first pass met them.
-    public Set<Parameter> parameters() {
-        return Set.copyOf(parameters);
+    public SequencedSet<Parameter> parameters() {
+        return Collections.unmodifiableSequencedSet(new LinkedHashSet<>(parameters));
     }
 
     /// Adds a gradient, in place where nobody else holds the sum so far.

@@ -6,7 +6,11 @@ package dev.retrograd.autograd;
 public record Needs(long mask) {
     public static final Needs NONE = new Needs(0);
 
+    /// @throws IllegalArgumentException for more than 64 inputs
     public static Needs of(Var... in) {
+        if (in.length > Long.SIZE) {
+            throw new IllegalArgumentException("operator: takes at most " + Long.SIZE + " inputs, got " + in.length);
+        }
         long mask = 0;
         for (int i = 0; i < in.length; i++) {
             mask |= in[i].requiresGrad() ? 1L << i : 0;

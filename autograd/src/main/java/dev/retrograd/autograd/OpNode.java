@@ -8,6 +8,7 @@ import java.lang.reflect.Method;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
 
 /// One recorded operator; what it saved stays alive until its backward has run.
@@ -15,7 +16,14 @@ final class OpNode<S extends Record> implements Frame.Node {
     /// The Tensor components of each saved-record class.
     private static final ClassValue<Method[]> TENSORS = new ClassValue<>() {
         @Override protected Method[] computeValue(Class<?> type) {
-            return Arrays.stream(type.getRecordComponents()).filter(c -> c.getType() == Tensor.class)
+            RecordComponent[] components = type.getRecordComponents();
+            for (RecordComponent c : components) {
+                if (c.getType() == Tensor[].class || Collection.class.isAssignableFrom(c.getType())) {
+                    throw new IllegalStateException("saved record " + type.getName() + ": its tensors must be components of type Tensor, got "
+                            + c.getType().getSimpleName() + " " + c.getName() + ", which nothing would keep alive");
+                }
+            }
+            return Arrays.stream(components).filter(c -> c.getType() == Tensor.class)
                     .map(RecordComponent::getAccessor).peek(m -> m.setAccessible(true)).toArray(Method[]::new);
         }
     };

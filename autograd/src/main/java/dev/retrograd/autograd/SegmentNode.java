@@ -2,6 +2,7 @@ package dev.retrograd.autograd;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Scope;
+import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
 import java.util.Arrays;
 import java.util.List;
@@ -26,6 +27,10 @@ abstract sealed class SegmentNode implements Frame.Node {
         return name;
     }
 
+    final boolean differentiates(int result) {
+        return outSlots[result] != null;
+    }
+
     @Override public void backward(Gradients gradients) {
         Tensor[] dy = Arrays.stream(outSlots).map(slot -> slot == null ? null : gradients.take(slot)).toArray(Tensor[]::new);
         if (Arrays.stream(dy).allMatch(d -> d == null)) {
@@ -34,21 +39,21 @@ abstract sealed class SegmentNode implements Frame.Node {
         List<Tensor> taken = Arrays.stream(dy).filter(d -> d != null).toList();
         Backend backend = tape.backend();
         try (Scope _ = backend.memory().open(name + " backward")) {
-            Inside inside = inside();
+            Tape.Inside inside = inside();
             for (int i = 0; i < dy.length; i++) {
                 if (dy[i] != null) {
-                    gradients.add(inside.results[i].slot, dy[i]);
+                    gradients.add(inside.results()[i].slot, dy[i]);
                 }
             }
             Frame.releaseAll(taken, name + " backward");
             taken = List.of();
             try {
-                inside.frame.backward(gradients);
+                inside.frame().backward(gradients);
             } finally {
-                inside.frame.release();
+                inside.frame().release();
             }
             for (int i = 0; i < in.length; i++) {
-                Tensor dx = gradients.take(inside.leaves[i].slot);
+                Tensor dx = gradients.take(inside.leaves()[i].slot);
                 if (dx != null) {
                     gradients.add(in[i].slot, dx);
                     dx.storage().release(name + " backward");
@@ -60,21 +65,18 @@ abstract sealed class SegmentNode implements Frame.Node {
     }
 
     /// What was recorded inside, stored or made again.
-    abstract Inside inside();
-
-    record Inside(Frame frame, Var[] leaves, Var[] results) {
-    }
+    abstract Tape.Inside inside();
 
     /// Keeps what every operator inside saved.
     static final class Stored extends SegmentNode {
-        private final Inside inside;
+        private final Tape.Inside inside;
 
-        Stored(Tape tape, String name, Var[] in, Tape.Ran ran, Frame frame) {
+        Stored(Tape tape, String name, Var[] in, Tape.Ran ran) {
             super(tape, name, in, ran.outer());
-            inside = new Inside(frame, ran.leaves(), ran.inner());
+            inside = ran.inner();
         }
 
-        @Override Inside inside() {
+        @Override Tape.Inside inside() {
             return inside;
         }
 
@@ -86,26 +88,47 @@ abstract sealed class SegmentNode implements Frame.Node {
     /// Keeps the inputs only and runs the body again, recording.
     static final class Recomputed extends SegmentNode {
         private final Segment.Body body;
+        private final Spec[] specs;
         private final List<Tensor> kept;
         private boolean released;
 
         Recomputed(Tape tape, String name, Segment.Body body, Var[] in, Var[] out) {
             super(tape, name, in, out);
             this.body = body;
+            specs = Arrays.stream(out).map(Var::spec).toArray(Spec[]::new);
             kept = Arrays.stream(in).map(Var::value).toList();
             Frame.retainAll(kept);
         }
 
-        @Override Inside inside() {
+        /// Afterwards the operators inside hold those inputs that they read; the others die here, before the gradients are made.
+        @Override Tape.Inside inside() {
             Frame frame = new Frame(Frame.Mode.RECORD);
-            Tape.Ran again;
             try {
-                again = tape.rerun(name(), frame, body, in);
+                Tape.Inside again = tape.rerun(name(), frame, body, in);
+                requireSame(again.results());
+                release();
+                return again;
             } catch (RuntimeException | Error e) {
                 frame.release();
                 throw e;
             }
-            return new Inside(frame, again.leaves(), again.inner());
+        }
+
+        private void requireSame(Var[] again) {
+            boolean same = again.length == specs.length;
+            for (int i = 0; same && i < specs.length; i++) {
+                same = again[i].spec().equals(specs[i]);
+            }
+            if (!same) {
+                throw new IllegalStateException("segment '" + name() + "': must give " + Arrays.toString(specs) + " each time that it runs, got "
+                        + Arrays.toString(Arrays.stream(again).map(Var::spec).toArray()));
+            }
+            for (int i = 0; i < specs.length; i++) {
+                if (differentiates(i) && !again[i].requiresGrad()) {
+                    throw new IllegalStateException("segment '" + name() + "': result " + i + " must depend on what requires a gradient each time that it runs, got "
+                            + again[i] + "; nothing may be frozen between forward and backward");
+                }
+            }
         }
 
         @Override public void release() {

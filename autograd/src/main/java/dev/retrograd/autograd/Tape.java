@@ -11,7 +11,6 @@ import java.util.Deque;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
-import java.util.stream.IntStream;
 
 /// Records operators as they run and differentiates what was recorded, backwards (reverse-mode automatic differentiation).
 ///
@@ -31,7 +30,9 @@ public final class Tape implements AutoCloseable {
     private final Segment.Policy policy;
     private final BiConsumer<String, Tensor> observer;
     private final Deque<String> path = new ArrayDeque<>();
-    private final Frame root = new Frame(Frame.Mode.RECORD);
+    /// Where leaves belong: they outlive the backward passes.
+    private final Frame leaves = new Frame(Frame.Mode.RECORD);
+    private Frame root = new Frame(Frame.Mode.RECORD);
     private Frame frame = root;
 
     public Tape(Backend backend, Segment.Policy policy) {
@@ -54,9 +55,14 @@ public final class Tape implements AutoCloseable {
         return new Var(this, value, false, frame);
     }
 
-    /// A leaf whose gradient is wanted, to be read from {@link Gradients#of(Var)}.
+    /// A leaf whose gradient is wanted, to be read from {@link Gradients#of(Var)}; it may be used again after a backward pass.
+    ///
+    /// @throws IllegalStateException inside a segment, whose variables nobody outside knows
     public Var input(Tensor value) {
-        return new Var(this, value, true, frame);
+        if (frame != root) {
+            throw new IllegalStateException("input: must be made outside of segments, got " + value + " in '" + path() + "'; pass it to the segment");
+        }
+        return new Var(this, value, true, leaves);
     }
 
     /// A weight as a variable, differentiated if it is trainable.
@@ -87,9 +93,12 @@ public final class Tape implements AutoCloseable {
             differentiable |= in[i].requiresGrad();
         }
         differentiable &= recording();
-        op.out(Arrays.stream(tensors).map(Tensor::spec).toArray(Spec[]::new));
+        Spec spec = op.out(Arrays.stream(tensors).map(Tensor::spec).toArray(Spec[]::new));
         Needs needs = differentiable && frame.mode == Frame.Mode.RECORD ? Needs.of(in) : Needs.NONE;
         Op.Out<S> out = op.forward(backend, needs, tensors);
+        if (!out.y().spec().equals(spec)) {
+            throw new IllegalStateException(op.name() + ": forward must give the " + spec + " that it declares, got " + out.y().spec());
+        }
         Var y = new Var(this, out.y(), differentiable, frame);
         if (!needs.equals(Needs.NONE)) {
             frame.nodes.add(new OpNode<>(backend, op, needs, in, out.saved(), y));
@@ -101,9 +110,17 @@ public final class Tape implements AutoCloseable {
         if (v.tape() != this) {
             throw new IllegalStateException(where + ": all inputs must be on one tape, got " + v + " of another");
         }
-        if (v.requiresGrad() && v.frame != frame && recording()) {
-            throw new IllegalStateException(where + ": " + v + " was recorded outside segment '" + path() + "'; pass it to the segment as an input");
+        boolean here = v.frame == frame || v.frame == leaves && frame == root || v.slot instanceof Parameter;
+        if (!v.requiresGrad() || here || !recording()) {
+            return;
         }
+        if (v.frame.differentiated()) {
+            throw new IllegalStateException(where + ": " + v + " was recorded before the last backward pass, which emptied the tape; compute it again");
+        }
+        if (frame == root) {
+            throw new IllegalStateException(where + ": " + v + " was recorded inside a segment and is none of its results; return it from there");
+        }
+        throw new IllegalStateException(where + ": " + v + " was recorded outside segment '" + path() + "'; pass it to the segment as an input");
     }
 
     /// Runs code with nothing recorded: its variables are constants, and operators save nothing.
@@ -114,8 +131,8 @@ public final class Tape implements AutoCloseable {
     /// Runs a named piece of the computation: a scope that ends with everything but its results, and a unit of recomputation.
     ///
     /// @param name of the piece; nested names are joined by `/` for the policy
-    /// @param body may use `in` and captured parameters and constants; results must come from it (not be inputs passed through)
-    /// @param in variables from outside
+    /// @param body may use `in` and captured parameters and constants; it must compute the same each time that it runs
+    /// @param in variables from outside; one may be given twice, and may be passed through as a result
     /// @return the results, on this tape
     /// @throws IllegalStateException if the body uses a recorded variable that is not in `in`
     public Var[] segment(String name, Segment.Body body, Var... in) {
@@ -149,8 +166,8 @@ public final class Tape implements AutoCloseable {
             inside.release();
             throw e;
         }
-        if (IntStream.range(0, ran.outer.length).anyMatch(i -> ran.outer[i].requiresGrad())) {
-            frame.nodes.add(store ? new SegmentNode.Stored(this, where, in, ran, inside) : new SegmentNode.Recomputed(this, where, body, in, ran.outer));
+        if (Arrays.stream(ran.outer).anyMatch(Var::requiresGrad)) {
+            frame.nodes.add(store ? new SegmentNode.Stored(this, where, in, ran) : new SegmentNode.Recomputed(this, where, body, in, ran.outer));
         } else {
             inside.release();
         }
@@ -159,22 +176,30 @@ public final class Tape implements AutoCloseable {
 
     /// One run of a segment's body in a frame of its own.
     ///
-    /// @param leaves stand for the inputs inside
     /// @param inner the results inside
     /// @param outer the same results, as the surrounding frame sees them
-    record Ran(Var[] leaves, Var[] inner, Var[] outer) {
+    record Ran(Inside inner, Var[] outer) {
     }
 
-    Ran run(String where, Frame inside, Segment.Body body, Var[] in) {
+    /// @param leaves stand for the inputs inside
+    /// @param results as the inside sees them
+    record Inside(Frame frame, Var[] leaves, Var[] results) {
+    }
+
+    private Ran run(String where, Frame inside, Segment.Body body, Var[] in) {
         Frame outside = frame;
-        Var[] leaves = Arrays.stream(in).map(v -> new Var(this, v.value(), v.requiresGrad(), inside)).toArray(Var[]::new);
         try (Scope scope = backend.memory().open(where)) {
-            Var[] inner = inside(inside, () -> body.run(leaves));
-            Var[] outer = Arrays.stream(inner)
+            Inside inner = run(inside, body, in);
+            Var[] outer = Arrays.stream(inner.results)
                     .map(v -> new Var(this, scope.keep(v.value()), v.requiresGrad() && outside.mode != Frame.Mode.OFF, outside))
                     .toArray(Var[]::new);
-            return new Ran(leaves, inner, outer);
+            return new Ran(inner, outer);
         }
+    }
+
+    private Inside run(Frame inside, Segment.Body body, Var[] in) {
+        Var[] given = Arrays.stream(in).map(v -> new Var(this, v.value(), v.requiresGrad(), inside)).toArray(Var[]::new);
+        return new Inside(inside, given, inside(inside, () -> body.run(given.clone())));
     }
 
     private <T> T inside(Frame inner, Supplier<T> code) {
@@ -191,11 +216,11 @@ public final class Tape implements AutoCloseable {
         return String.join("/", path);
     }
 
-    /// Runs a piece again for its backward pass, under the path that it had.
-    Ran rerun(String where, Frame inside, Segment.Body body, Var[] in) {
+    /// Runs a piece again for its backward pass, under the path that it had; of its results only what backward reads stays alive.
+    Inside rerun(String where, Frame inside, Segment.Body body, Var[] in) {
         path.addLast(where);
-        try {
-            return run(where, inside, body, in);
+        try (Scope _ = backend.memory().open(where)) {
+            return run(inside, body, in);
         } finally {
             path.removeLast();
         }
@@ -216,19 +241,36 @@ public final class Tape implements AutoCloseable {
         }
     }
 
-    /// Differentiates from the gradient of a result.
+    /// Differentiates from the gradient of a result, and empties the tape. If it fails, it empties `gradients` too: part of a pass is no gradient.
     ///
     /// @param dy gradient of `y`, of its shape
-    /// @throws IllegalStateException if `y` depends on nothing that requires a gradient
+    /// @throws IllegalStateException if `y` depends on nothing that requires a gradient, or was differentiated already
+    /// @throws ShapeException if `dy` has another shape than `y`
     public void backward(Var y, Tensor dy, Gradients gradients) {
+        if (frame != root) {
+            throw new IllegalStateException("backward: must run outside of segments, got a call inside '" + path() + "'");
+        }
         if (!y.requiresGrad()) {
             throw new IllegalStateException("backward: " + y + " depends on no parameter or input that requires a gradient");
         }
-        if (y.frame != root) {
-            throw new IllegalStateException("backward: " + y + " belongs to a segment; differentiate its result outside");
+        if (!dy.shape().equals(y.shape())) {
+            throw new ShapeException("backward: the gradient of " + y + " must be " + y.shape() + ", got " + dy.shape());
         }
-        gradients.add(y.slot, dy);
-        root.backward(gradients);
+        requireVisible("backward", y);
+        Frame recorded = root;
+        root = new Frame(Frame.Mode.RECORD);
+        frame = root;
+        boolean done = false;
+        try {
+            gradients.add(y.slot, dy);
+            recorded.backward(gradients);
+            done = true;
+        } finally {
+            recorded.release();
+            if (!done) {
+                gradients.clear();
+            }
+        }
     }
 
     /// Lets go of whatever was recorded and not differentiated.

@@ -10,7 +10,7 @@ public interface NormKernels extends ElementwiseKernels {
     /// @param x `[B,...,C]`; gamma, beta `[C]`; mean, rstd `[B,groups]`
     void groupNorm(int groups, double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd);
 
-    /// The gradient of x.
+    /// The gradient of x; `dx` may be `dy`.
     void groupNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dy, Tensor dx);
 
     /// The gradients of gamma and beta, `[C]` each.

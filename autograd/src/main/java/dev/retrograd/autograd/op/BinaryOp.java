@@ -32,6 +32,7 @@ public record BinaryOp(Binary f) implements Op<BinaryOp.Saved> {
 
     @Override public Spec out(Spec... in) {
         Check.inputs(name(), 2, in);
+        Check.floating(name(), in[0]);
         if (in[0].dtype() != in[1].dtype()) {
             throw new DTypeException(name() + ": both inputs must have one type, got " + in[0] + " and " + in[1]);
         }
@@ -59,13 +60,20 @@ public record BinaryOp(Binary f) implements Op<BinaryOp.Saved> {
         if (needs.of(1)) {
             db = switch (f) {
                 case MUL -> reduced(b, b.binary(Binary.MUL, dy, s.a()), 1, s.bShape());
-                // d(a/b)/db = −a/b²
-                case DIV -> reduced(b, b.binary(Binary.DIV, b.binary(Binary.DIV, b.binary(Binary.MUL, dy, s.a()), s.b()), s.b()), -1, s.bShape());
+                case DIV -> reduced(b, divisorGradient(b, s, dy), -1, s.bShape());
                 case SUB -> reduced(b, dy, -1, s.bShape());
                 default -> reduced(b, dy, 1, s.bShape());
             };
         }
         return new Tensor[] {da, db};
+    }
+
+    /// `dy·a/b²`, whose negative is the gradient of b in a/b.
+    private static Tensor divisorGradient(Backend b, Saved s, Tensor dy) {
+        Tensor d = b.binary(Binary.MUL, dy, s.a());
+        b.binary(Binary.DIV, d, s.b(), d);
+        b.binary(Binary.DIV, d, s.b(), d);
+        return d;
     }
 
     /// The adjoint of broadcasting, times a sign.

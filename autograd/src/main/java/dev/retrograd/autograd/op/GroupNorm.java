@@ -52,17 +52,17 @@ public record GroupNorm(int groups, double eps, boolean silu) implements Op<Grou
             dz = b.empty("dz", dy.spec());
             b.groupNormSiluBackward(s.x(), s.gamma(), s.beta(), s.mean(), s.rstd(), dy, dz);
         }
-        Tensor dx = null;
-        if (needs.of(0)) {
-            dx = b.empty("dx", s.x().spec());
-            b.groupNormBackward(s.x(), s.gamma(), s.mean(), s.rstd(), dz, dx);
-        }
         Tensor dgamma = null;
         Tensor dbeta = null;
         if (needs.any(1, 2)) {
             dgamma = b.empty("dgamma", s.gamma().spec());
             dbeta = b.empty("dbeta", s.beta().spec());
             b.groupNormBackwardParameters(s.x(), s.mean(), s.rstd(), dz, dgamma, dbeta);
+        }
+        Tensor dx = null;
+        if (needs.of(0)) {
+            dx = silu ? dz : b.empty("dx", s.x().spec());
+            b.groupNormBackward(s.x(), s.gamma(), s.mean(), s.rstd(), dz, dx);
         }
         return new Tensor[] {dx, dgamma, dbeta};
     }

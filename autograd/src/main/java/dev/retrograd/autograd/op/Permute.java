@@ -10,6 +10,7 @@ import java.util.Arrays;
 
 /// Reorders axes: axis i of y is axis `axes[i]` of x; a copy. Parity: torch.permute.
 public record Permute(int... axes) implements Op<Op.Nothing> {
+    private static final int MAX_RANK = 6;
 
     @Override public Spec out(Spec... in) {
         Spec x = Check.inputs(name(), 1, in)[0];
@@ -19,6 +20,7 @@ public record Permute(int... axes) implements Op<Op.Nothing> {
         for (int i = 0; each && i < sorted.length; i++) {
             each = sorted[i] == i;
         }
+        Check.shape(axes.length <= MAX_RANK, name(), "at most " + MAX_RANK + " axes can be reordered", x);
         Check.shape(each, name(), "axes " + Arrays.toString(axes) + " must name each axis once", x);
         return x.with(Shape.of(Arrays.stream(axes).map(x.shape()::dim).toArray()));
     }
