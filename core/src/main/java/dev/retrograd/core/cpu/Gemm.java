@@ -137,7 +137,9 @@ public final class Gemm implements AutoCloseable {
                 int p = 0;
                 do {
                     int depth = Math.min(depthBlock, k - p);
-                    packPanels(batch, p, depth, j, width, w);
+                    if (depth > 0) {
+                        packPanels(batch, p, depth, j, width, w);
+                    }
                     multiplyRows(batch, row, rowEnd, p, depth, j, width, w);
                     p += depth;
                 } while (p < k);
@@ -189,7 +191,9 @@ public final class Gemm implements AutoCloseable {
             long panelBytes = panelBytes(depth);
             for (int r = row; r < rowEnd; r += kernel.rows()) {
                 int height = Math.min(kernel.rows(), rowEnd - r);
-                packRows(batch, r, height, p, depth, w);
+                if (depth > 0) {
+                    packRows(batch, r, height, p, depth, w);
+                }
                 if (!plan.turned()) {
                     aim(batch, r, height, w.target);
                 }

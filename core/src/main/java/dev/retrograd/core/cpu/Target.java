@@ -12,4 +12,16 @@ interface Target {
             return address + (batch * batchStride + row * stride) * 4;
         }
     }
+
+    /// Every `stride`-th pixel of float32 images [B, height, width, channels] from (firstRow, firstColumn) on, `rows` by
+    /// `columns` of them per image.
+    record Pixels(long address, int height, int width, int channels, int stride, int firstRow, int firstColumn, int rows,
+            int columns) implements Target {
+        @Override public long row(int batch, int row) {
+            long image = row / columns / rows;
+            int y = firstRow + stride * (row / columns % rows);
+            int x = firstColumn + stride * (row % columns);
+            return address + ((image * height + y) * width + x) * channels * 4;
+        }
+    }
 }

@@ -8,6 +8,7 @@ import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import dev.retrograd.core.DType;
 import dev.retrograd.core.DTypeException;
+import dev.retrograd.core.Tensor;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
@@ -30,6 +31,15 @@ final class Widening {
     static void require(String where, DType type) {
         if (type != DType.F32 && type != DType.F16 && type != DType.BF16) {
             throw new DTypeException(where + ": operands must be F32, F16 or BF16, got " + type);
+        }
+    }
+
+    /// @param weight whether 16 bits are allowed
+    /// @throws DTypeException unless the tensor is `F32`, or a weight that products read
+    static void require(String where, Tensor t, boolean weight) {
+        boolean half = weight && (t.dtype() == DType.F16 || t.dtype() == DType.BF16);
+        if (t.dtype() != DType.F32 && !half) {
+            throw new DTypeException(where + ": " + (weight ? "F32, F16 or BF16" : "F32") + " is required, got " + t);
         }
     }
 

@@ -18,11 +18,16 @@ final class Operands {
     /// @return `count` elements from U(-1, 1), rounded to `type`
     static MemorySegment random(Arena arena, DType type, long count, long seed) {
         MemorySegment segment = arena.allocate(Math.max(1, count * type.bytes()), 64);
+        fill(segment, type, count, seed);
+        return segment;
+    }
+
+    /// Overwrites `count` elements with values from U(-1, 1), rounded to `type`.
+    static void fill(MemorySegment segment, DType type, long count, long seed) {
         SplittableRandom random = new SplittableRandom(seed);
         for (long i = 0; i < count; i++) {
             write(segment, type, i, (float) random.nextDouble(-1, 1));
         }
-        return segment;
     }
 
     static void write(MemorySegment segment, DType type, long index, float value) {
