@@ -14,7 +14,7 @@ public record Conv2d(ConvSpec geometry, Parameter weight, Parameter bias) {
 
     /// Reads `weight`, `[out,in,k,k]` in the file, and `bias`.
     public static Conv2d load(Weights w, int in, int out, ConvSpec geometry) throws IOException {
-        return new Conv2d(geometry, w.get("weight", out, in, geometry.kernelHeight(), geometry.kernelWidth()), w.get("bias", out));
+        return new Conv2d(geometry, w.kernel("weight", out, in, geometry.kernelHeight(), geometry.kernelWidth()), w.get("bias", out));
     }
 
     public Var forward(Var x) {

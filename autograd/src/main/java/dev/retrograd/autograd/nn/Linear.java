@@ -27,9 +27,13 @@ public final class Linear {
 
     /// Reads `weight` and, if asked, `bias`.
     public static Linear load(Weights w, int in, int out, boolean bias) throws IOException {
-        String path = w.path("weight");
-        return new Linear(path.substring(0, path.length() - ".weight".length()), w.get("weight", out, in),
+        return new Linear(w.path(), w.get("weight", out, in),
                 bias ? Optional.of(w.get("bias", out)) : Optional.empty());
+    }
+
+    /// Reads a 1×1 convolution as the linear layer over channels that it is.
+    public static Linear pointwise(Weights w, int in, int out) throws IOException {
+        return new Linear(w.path(), w.pointwise("weight", out, in), Optional.of(w.get("bias", out)));
     }
 
     public String name() {

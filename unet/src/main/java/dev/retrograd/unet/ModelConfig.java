@@ -1,0 +1,211 @@
+package dev.retrograd.unet;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.retrograd.core.io.ModelFormatException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.Set;
+import java.util.TreeSet;
+
+/// A model's `config.json`, read key by key; what a model does not read is refused by {@link #done()}, so that no setting is silently ignored.
+public final class ModelConfig {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    /// A configuration with more entries than this in a list is no model of ours.
+    private static final int LONGEST_LIST = 1024;
+
+    private final String where;
+    private final ObjectNode node;
+    private final Set<String> unread = new TreeSet<>();
+
+    private ModelConfig(String where, ObjectNode node) {
+        this.where = where;
+        this.node = node;
+        node.fieldNames().forEachRemaining(key -> {
+            if (!key.startsWith("_")) {
+                unread.add(key);
+            }
+        });
+    }
+
+    /// @throws ModelFormatException if it is missing or not a JSON object
+    public static ModelConfig read(Path file) throws IOException {
+        String name = file.getParent() == null ? file.toString() : file.getParent().getFileName() + "/" + file.getFileName();
+        try {
+            return of(name, JSON.readTree(Files.readAllBytes(file)));
+        } catch (NoSuchFileException e) {
+            throw new ModelFormatException(file + ": not found; a diffusers model folder has it");
+        } catch (JsonProcessingException e) {
+            throw new ModelFormatException(file + ": not JSON: " + e.getOriginalMessage());
+        }
+    }
+
+    /// @param where what messages call it
+    /// @throws ModelFormatException if it is not an object
+    public static ModelConfig of(String where, JsonNode node) throws ModelFormatException {
+        if (node instanceof ObjectNode object) {
+            return new ModelConfig(where, object);
+        }
+        throw new ModelFormatException(where + ": must be a JSON object, got " + (node == null ? "nothing" : node.getNodeType()));
+    }
+
+    /// A nested object; one that is missing reads as empty.
+    public ModelConfig object(String key) throws ModelFormatException {
+        JsonNode n = take(key);
+        return of(where + " '" + key + "'", n == null ? JsonNodeFactory.instance.objectNode() : n);
+    }
+
+    /// Whether a key is there with a value other than null.
+    public boolean has(String key) {
+        return node.hasNonNull(key);
+    }
+
+    private JsonNode take(String key) {
+        unread.remove(key);
+        return node.hasNonNull(key) ? node.get(key) : null;
+    }
+
+    private ModelFormatException wrong(String key, String required, JsonNode got) {
+        return new ModelFormatException(where + ": '" + key + "' must be " + required + ", got " + (got == null ? "nothing" : got));
+    }
+
+    /// A positive integer.
+    public int integer(String key) throws ModelFormatException {
+        JsonNode n = take(key);
+        if (n == null || !n.isInt() || n.intValue() < 1) {
+            throw wrong(key, "a positive integer", n);
+        }
+        return n.intValue();
+    }
+
+    /// An integer, zero and below included, with a default for a missing key.
+    public int integer(String key, int missing) throws ModelFormatException {
+        JsonNode n = take(key);
+        if (n == null) {
+            return missing;
+        }
+        if (!n.isInt()) {
+            throw wrong(key, "an integer", n);
+        }
+        return n.intValue();
+    }
+
+    public double number(String key, double missing) throws ModelFormatException {
+        JsonNode n = take(key);
+        if (n == null) {
+            return missing;
+        }
+        if (!n.isNumber() || !Double.isFinite(n.doubleValue())) {
+            throw wrong(key, "a number", n);
+        }
+        return n.doubleValue();
+    }
+
+    public boolean flag(String key, boolean missing) throws ModelFormatException {
+        JsonNode n = take(key);
+        if (n == null) {
+            return missing;
+        }
+        if (!n.isBoolean()) {
+            throw wrong(key, "true or false", n);
+        }
+        return n.booleanValue();
+    }
+
+    public String text(String key, String missing) throws ModelFormatException {
+        JsonNode n = take(key);
+        if (n == null) {
+            return missing;
+        }
+        if (!n.isTextual()) {
+            throw wrong(key, "a string", n);
+        }
+        return n.textValue();
+    }
+
+    /// A list of strings, none of them empty.
+    public String[] texts(String key) throws ModelFormatException {
+        JsonNode n = list(key);
+        String[] values = new String[n.size()];
+        for (int i = 0; i < values.length; i++) {
+            if (!n.get(i).isTextual()) {
+                throw wrong(key, "a list of strings", n);
+            }
+            values[i] = n.get(i).textValue();
+        }
+        return values;
+    }
+
+    /// A list of positive integers.
+    public int[] integers(String key) throws ModelFormatException {
+        JsonNode n = list(key);
+        int[] values = new int[n.size()];
+        for (int i = 0; i < values.length; i++) {
+            if (!n.get(i).isInt() || n.get(i).intValue() < 1) {
+                throw wrong(key, "a list of positive integers", n);
+            }
+            values[i] = n.get(i).intValue();
+        }
+        return values;
+    }
+
+    /// A positive integer for each of `count` blocks: a list of as many, or one number for all.
+    public int[] integersPerBlock(String key, int count, int missing) throws ModelFormatException {
+        JsonNode n = node.get(key);
+        if (n != null && n.isArray()) {
+            int[] values = integers(key);
+            if (values.length != count) {
+                throw wrong(key, "one number or a list of " + count, n);
+            }
+            return values;
+        }
+        int all = has(key) ? integer(key) : missing;
+        take(key);
+        int[] values = new int[count];
+        java.util.Arrays.fill(values, all);
+        return values;
+    }
+
+    private JsonNode list(String key) throws ModelFormatException {
+        JsonNode n = take(key);
+        if (n == null || !n.isArray() || n.isEmpty() || n.size() > LONGEST_LIST) {
+            throw wrong(key, "a non-empty list", n);
+        }
+        return n;
+    }
+
+    /// Insists that a setting, where it is there, has the only value that this program supports.
+    ///
+    /// @param supported the JSON text of the value, e.g. `"silu"` with its quotes, `null`, `false`, `1.0`
+    /// @throws ModelFormatException naming the key, its value and the supported one
+    public void only(String key, String supported) throws IOException {
+        JsonNode n = take(key);
+        JsonNode wanted = JSON.readTree(supported);
+        boolean same = n == null || (n.isNumber() && wanted.isNumber() ? n.doubleValue() == wanted.doubleValue() : n.equals(wanted));
+        if (!same) {
+            throw new ModelFormatException(where + ": '" + key + "' " + n + " is not supported, only " + supported + " is");
+        }
+    }
+
+    /// Accepts keys whatever they hold: training settings and bookkeeping that inference does not read.
+    public void ignore(String... keys) {
+        Set.of(keys).forEach(unread::remove);
+    }
+
+    /// @throws ModelFormatException naming the keys that nobody read
+    public void done() throws ModelFormatException {
+        if (!unread.isEmpty()) {
+            throw new ModelFormatException(where + ": not supported: " + String.join(", ", unread.stream().map(k -> "'" + k + "' " + node.get(k)).toList()));
+        }
+    }
+
+    /// Refuses the model for a reason of its own.
+    public ModelFormatException refuse(String reason) {
+        return new ModelFormatException(where + ": " + reason);
+    }
+}

@@ -1,0 +1,52 @@
+package dev.retrograd.unet;
+
+import dev.retrograd.autograd.Var;
+import dev.retrograd.autograd.nn.GroupNorm;
+import dev.retrograd.autograd.nn.Linear;
+import dev.retrograd.autograd.nn.Weights;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+
+/// Transformer blocks over an image's pixels, between two projections, added back to the image. Parity: diffusers `Transformer2DModel`.
+///
+/// Channels last, a 1×1 convolution *is* a linear layer: both forms of the projections are one here.
+final class SpatialTransformer {
+    private static final double EPS = 1e-6;
+
+    private final GroupNorm norm;
+    private final Linear projIn;
+    private final List<TransformerBlock> blocks = new ArrayList<>();
+    private final Linear projOut;
+
+    SpatialTransformer(Weights w, int channels, int heads, int layers, UNetConfig config) throws IOException {
+        norm = GroupNorm.load(w.in("norm"), config.groups(), EPS, channels);
+        projIn = projection(w.in("proj_in"), channels, config);
+        for (int i = 0; i < layers; i++) {
+            blocks.add(new TransformerBlock(w.in("transformer_blocks." + i), channels, heads, config.contextChannels()));
+        }
+        projOut = projection(w.in("proj_out"), channels, config);
+    }
+
+    private static Linear projection(Weights w, int channels, UNetConfig config) throws IOException {
+        return config.linearProjection() ? Linear.load(w, channels, channels, true) : Linear.pointwise(w, channels, channels);
+    }
+
+    /// @param x `[B,H,W,C]`
+    /// @param context text embedding, `[B,M,D]`
+    Var forward(Var x, Var context) {
+        int[] image = x.shape().toArray();
+        Var h = projIn.forward(norm.forward(x).reshape(image[0], image[1] * image[2], image[3]));
+        for (TransformerBlock block : blocks) {
+            h = block.forward(h, context);
+        }
+        return projOut.forward(h).reshape(image).plus(x);
+    }
+
+    List<Linear> linears() {
+        List<Linear> all = new ArrayList<>(List.of(projIn));
+        blocks.forEach(b -> all.addAll(b.linears()));
+        all.add(projOut);
+        return all;
+    }
+}

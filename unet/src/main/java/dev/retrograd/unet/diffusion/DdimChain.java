@@ -1,0 +1,67 @@
+package dev.retrograd.unet.diffusion;
+
+import dev.retrograd.autograd.Tape;
+import dev.retrograd.autograd.Var;
+import dev.retrograd.unet.UNet;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.IntConsumer;
+import java.util.function.IntFunction;
+
+/// The denoising chain: from pure noise to a clean latent, one UNet evaluation and one DDIM update per step.
+///
+/// Each step is a segment. A skipped step runs the UNet unrecorded; the linear path of the latent around it is recorded where something before it
+/// needs a gradient, as upstream, which detaches the predicted noise only. Source: AlignProp (arXiv 2310.03739), algorithm 1.
+public final class DdimChain {
+    private final UNet unet;
+    private final DdimSchedule schedule;
+    private final Guidance guidance;
+    private final double eta;
+
+    /// @param eta 0 deterministic … 1 ancestral
+    public DdimChain(UNet unet, DdimSchedule schedule, Guidance guidance, double eta) {
+        this.unet = unet;
+        this.schedule = schedule;
+        this.guidance = guidance;
+        this.eta = eta;
+    }
+
+    /// The latents from the initial one to the clean one, steps + 1 of them, and the guided noise prediction of each step.
+    public record Trajectory(List<Var> latents, List<Var> predictions) {
+        public Var last() {
+            return latents.getLast();
+        }
+    }
+
+    /// Runs the whole chain.
+    ///
+    /// @param latent x_T, `[B,H,W,C]`
+    /// @param context text embedding, `[2B,M,D]` in the order [uncond, text] where guidance is active, else `[B,M,D]`; not differentiated
+    /// @param kept steps whose predicted noise keeps its gradient
+    /// @param noise `[B,H,W,C]` for a step; asked for only when eta > 0
+    /// @param progress is told each step when it is done
+    public Trajectory run(Var latent, Var context, BitSet kept, IntFunction<Var> noise, IntConsumer progress) {
+        List<Var> latents = new ArrayList<>(List.of(latent));
+        List<Var> predictions = new ArrayList<>();
+        Var x = latent;
+        for (int i = 0; i < schedule.steps(); i++) {
+            int step = i;
+            Var from = x;
+            Var eps = kept.get(i) ? predict(step, from, context) : from.tape().unrecorded(() -> predict(step, from, context));
+            Optional<Var> z = eta > 0 ? Optional.of(noise.apply(i)) : Optional.empty();
+            x = new DdimStep(schedule, i, eta).next(from, eps, z);
+            latents.add(x);
+            predictions.add(eps);
+            progress.accept(i);
+        }
+        return new Trajectory(latents, predictions);
+    }
+
+    /// The guided noise prediction of one step, `[B,H,W,C]`: a segment.
+    public Var predict(int step, Var x, Var context) {
+        Tape t = x.tape();
+        return t.segment1("step " + step, in -> guidance.mixed(unet.forward(guidance.doubled(in[0]), context, schedule.timestep(step))), x);
+    }
+}
