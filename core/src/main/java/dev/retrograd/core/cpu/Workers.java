@@ -15,6 +15,9 @@ public final class Workers implements AutoCloseable {
     /// Turns that an idle helper waits awake: some 20 µs, the gap between two kernels.
     private static final int SPINS = 1000;
 
+    /// Elements that one task handles where every element costs little.
+    static final long CHUNK = 16384;
+
     /// What a task of a range of elements or rows does.
     interface Range {
         /// @param from first, inclusive
@@ -88,6 +91,23 @@ public final class Workers implements AutoCloseable {
     /// Runs `[0, n)` in chunks of `chunk`, the last one shorter.
     void ranges(long n, long chunk, Range body) {
         run(Math.toIntExact(Math.ceilDiv(n, chunk)), i -> body.run(i * chunk, Math.min(n, (i + 1) * chunk)));
+    }
+
+    /// Runs `[0, n)` elements, in chunks of {@value #CHUNK}; a small tensor, of fewer than two chunks, on the calling thread.
+    void elements(long n, Range body) {
+        rows(n, 1, body);
+    }
+
+    /// Runs `[0, rows)` rows of `size` elements each, whole rows together in chunks of about {@value #CHUNK} elements; few elements on the calling thread.
+    void rows(long rows, long size, Range body) {
+        long perTask = Math.max(1, CHUNK / Math.max(1, size));
+        if (rows * size >= 2 * CHUNK) {
+            ranges(rows, perTask, body);
+            return;
+        }
+        for (long from = 0; from < rows; from += perTask) {
+            body.run(from, Math.min(rows, from + perTask));
+        }
     }
 
     /// Ends the helpers, once running work is done.
