@@ -37,21 +37,25 @@ public record MatMul(boolean transposeA, boolean transposeB) implements Op<MatMu
     }
 
     @Override public Tensor[] backward(Backend b, Saved s, Tensor dy, Needs needs) {
+        boolean shared = s.bSpec().shape().rank() == 2 && s.aSpec().shape().rank() > 2;
         Tensor da = null;
         Tensor db = null;
         if (needs.of(0)) {
             da = b.empty("da", s.aSpec());
-            if (transposeA) {
+            if (!transposeA) {
+                b.matmul(dy, false, s.b(), !transposeB, da);
+            } else if (!shared) {
                 b.matmul(s.b(), transposeB, dy, true, da);
             } else {
-                b.matmul(dy, false, s.b(), !transposeB, da);
+                for (int i = 0; i < batch(dy); i++) {
+                    b.matmul(s.b(), transposeB, matrix(dy, i), true, matrix(da, i));
+                }
             }
         }
         if (needs.of(1)) {
             db = b.empty("db", s.bSpec());
-            boolean shared = s.bSpec().shape().rank() == 2 && s.aSpec().shape().rank() > 2;
             if (shared) {
-                sharedGradient(b, s, dy, db);
+                sharedGradient(b, s.a(), dy, db);
             } else if (transposeB) {
                 b.matmul(dy, true, s.a(), transposeA, db);
             } else {
@@ -62,20 +66,23 @@ public record MatMul(boolean transposeA, boolean transposeB) implements Op<MatMu
     }
 
     /// A shared b's gradient sums over the batch, in its order.
-    private void sharedGradient(Backend b, Saved s, Tensor dy, Tensor db) {
-        Shape a = s.aSpec().shape();
-        int batch = Math.toIntExact(a.span(0, a.rank() - 2));
-        Tensor as = s.a().reshape(batch, a.dim(-2), a.dim(-1));
-        Tensor dys = dy.reshape(batch, dy.dim(-2), dy.dim(-1));
+    private void sharedGradient(Backend b, Tensor a, Tensor dy, Tensor db) {
         b.fill(db, 0);
-        for (int i = 0; i < batch; i++) {
-            Tensor ai = as.leading(i, 1).reshape(a.dim(-2), a.dim(-1));
-            Tensor di = dys.leading(i, 1).reshape(dy.dim(-2), dy.dim(-1));
+        for (int i = 0; i < batch(dy); i++) {
             if (transposeB) {
-                b.matmulAcc(di, true, ai, transposeA, db);
+                b.matmulAcc(matrix(dy, i), true, matrix(a, i), transposeA, db);
             } else {
-                b.matmulAcc(ai, !transposeA, di, false, db);
+                b.matmulAcc(matrix(a, i), !transposeA, matrix(dy, i), false, db);
             }
         }
+    }
+
+    private static int batch(Tensor t) {
+        return Math.toIntExact(t.shape().span(0, t.shape().rank() - 2));
+    }
+
+    /// The i-th matrix of a batch, `[M,N]`; a view.
+    private static Tensor matrix(Tensor t, int i) {
+        return t.reshape(batch(t), t.dim(-2), t.dim(-1)).leading(i, 1).reshape(t.dim(-2), t.dim(-1));
     }
 }
