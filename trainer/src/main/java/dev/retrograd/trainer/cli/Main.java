@@ -1,6 +1,7 @@
 package dev.retrograd.trainer.cli;
 
 import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.IVersionProvider;
@@ -30,14 +31,24 @@ public final class Main implements Runnable {
     @Spec
     private CommandSpec spec;
 
+    private final CompletableFuture<Integer> exitCode = new CompletableFuture<>();
+
     /// Starts the program; ends the process with an [ExitCode].
     public static void main(String[] args) {
         StandardError.restore();
         ParentDeath.follow();
-        System.exit(run(args));
+        Main main = new Main();
+        int code = ExitCode.FAILED;
+        try {
+            code = main.execute(args);
+        } finally {
+            System.out.flush();
+            main.exitCode.complete(code);
+        }
+        System.exit(code);
     }
 
-    private static int run(String[] args) {
+    private int execute(String[] args) {
         try {
             return commandLine().execute(args);
         } catch (OutOfMemoryError e) {
@@ -48,8 +59,13 @@ public final class Main implements Runnable {
     }
 
     /// The command line with all commands and the handling of errors.
-    static CommandLine commandLine() {
-        return handleErrors(new CommandLine(new Main()));
+    CommandLine commandLine() {
+        return handleErrors(new CommandLine(this));
+    }
+
+    /// Lets a command save before a signal ends it; to be closed when it has.
+    Interrupt interruptible() {
+        return Interrupt.open(exitCode);
     }
 
     /// Sends what goes wrong in any command that the command line has by now to [Errors].

@@ -41,7 +41,7 @@ class MainTest {
     }
 
     private int run(Callable<Integer> body, String... args) {
-        CommandLine commandLine = Main.commandLine();
+        CommandLine commandLine = new Main().commandLine();
         commandLine.addSubcommand(new CommandLine(new Probe(body)));
         Main.handleErrors(commandLine);
         return commandLine.setOut(new PrintWriter(out)).setErr(new PrintWriter(err)).execute(args);

@@ -10,12 +10,13 @@ import java.io.IOException;
 import java.lang.ProcessBuilder.Redirect;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
@@ -33,11 +34,12 @@ class ChildJvmTest {
     private ProcessHandle child;
     private Path stderr;
 
-    @BeforeEach
-    void start() throws IOException {
+    private void start(String... childArguments) throws IOException {
         stderr = folder.resolve("stderr");
-        parent = new ProcessBuilder(System.getProperty("java.home") + "/bin/java", "-cp", System.getProperty("java.class.path"),
-                WaitingParent.class.getName()).redirectError(Redirect.to(stderr.toFile())).start();
+        List<String> command = new ArrayList<>(List.of(System.getProperty("java.home") + "/bin/java", "-cp",
+                System.getProperty("java.class.path"), WaitingParent.class.getName()));
+        command.addAll(List.of(childArguments));
+        parent = new ProcessBuilder(command).redirectError(Redirect.to(stderr.toFile())).start();
         BufferedReader out = parent.inputReader(UTF_8);
         String pid = out.readLine();
         assertTrue(pid != null && pid.matches("[0-9]+"), "the child must print its process id, got " + pid + " and on stderr "
@@ -47,13 +49,16 @@ class ChildJvmTest {
 
     @AfterEach
     void leaveNothingRunning() {
-        child.destroyForcibly();
+        if (child != null) {
+            child.destroyForcibly();
+        }
         parent.destroyForcibly();
     }
 
     @Test
     @EnabledOnOs({OS.LINUX, OS.MAC})
     void sigtermReachesTheChildWhichSavesBeforeBothEnd() throws IOException, InterruptedException {
+        start();
         parent.toHandle().destroy();
         assertTrue(parent.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS), "the launcher must end");
         assertFalse(child.isAlive(), "the child must have ended first");
@@ -63,7 +68,18 @@ class ChildJvmTest {
 
     @Test
     @EnabledOnOs({OS.LINUX, OS.MAC})
-    void exitCodeOfTheChildIsTheLaunchers() throws InterruptedException {
+    void aChildThatCannotSaveSaysSoAndFails() throws IOException, InterruptedException {
+        start("full-disk");
+        parent.toHandle().destroy();
+        assertTrue(parent.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS), "the launcher must end");
+        assertEquals(1, parent.exitValue());
+        assertEquals("saving\ndisk is full\n", Files.readString(stderr));
+    }
+
+    @Test
+    @EnabledOnOs({OS.LINUX, OS.MAC})
+    void exitCodeOfTheChildIsTheLaunchers() throws IOException, InterruptedException {
+        start();
         child.destroy();
         assertTrue(parent.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS), "the launcher must end");
         assertEquals(130, parent.exitValue());
@@ -72,6 +88,7 @@ class ChildJvmTest {
     @Test
     @EnabledOnOs(OS.LINUX)
     void childDiesWithAKilledLauncher() throws InterruptedException, ExecutionException, TimeoutException, IOException {
+        start();
         CompletableFuture<ProcessHandle> ended = child.onExit();
         parent.destroyForcibly();
         ended.get(PATIENCE_SECONDS, TimeUnit.SECONDS);

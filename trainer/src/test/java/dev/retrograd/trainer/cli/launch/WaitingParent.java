@@ -1,6 +1,8 @@
 package dev.retrograd.trainer.cli.launch;
 
+import dev.retrograd.trainer.cli.WaitingChild;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.List;
 
 /// Main class for tests: stands in for the launcher, with a [WaitingChild].
@@ -10,8 +12,10 @@ final class WaitingParent {
 
     public static void main(String[] args) throws IOException, InterruptedException {
         String java = System.getProperty("java.home") + "/bin/java";
-        System.exit(ChildJvm.run(List.of(java, "--enable-native-access=ALL-UNNAMED",
+        List<String> command = new ArrayList<>(List.of(java, "--enable-native-access=ALL-UNNAMED",
                 "-Dretrograd.parent=" + ProcessHandle.current().pid(), "-cp", System.getProperty("java.class.path"),
-                WaitingChild.class.getName())));
+                WaitingChild.class.getName()));
+        command.addAll(List.of(args));
+        System.exit(ChildJvm.run(command));
     }
 }
