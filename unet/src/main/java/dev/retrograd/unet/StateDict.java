@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 
 /// The weights of one model file on a backend, frozen: matrices and kernels rest in the type that the file has, vectors in float32.
 ///
@@ -25,14 +26,24 @@ public final class StateDict implements Weights, AutoCloseable {
     private final String file;
     private final SafeTensors tensors;
     private final Backend backend;
-    private final Map<String, Parameter> parameters = new LinkedHashMap<>();
+    private final Map<String, Parameter> parameters;
 
     /// @param file what messages call the file
     /// @param tensors stays open while weights are read; not closed here
     public StateDict(String file, SafeTensors tensors, Backend backend) {
+        this(file, tensors, backend, new LinkedHashMap<>());
+    }
+
+    private StateDict(String file, SafeTensors tensors, Backend backend, Map<String, Parameter> parameters) {
         this.file = file;
         this.tensors = tensors;
         this.backend = backend;
+        this.parameters = parameters;
+    }
+
+    /// The same weights, read on from the file opened anew; whoever closes this one frees what that one reads.
+    StateDict reopened(SafeTensors again) {
+        return new StateDict(file, again, backend, parameters);
     }
 
     /// What was read so far, by its name in the file, in the order of reading.
@@ -110,10 +121,10 @@ public final class StateDict implements Weights, AutoCloseable {
     ///
     /// @param harmless names that files carry although no computation reads them
     /// @throws ModelFormatException naming the first few left over
-    public void requireAllRead(Set<String> harmless) throws ModelFormatException {
+    public void requireAllRead(Predicate<String> harmless) throws ModelFormatException {
         Set<String> left = new TreeSet<>(tensors.names());
         left.removeAll(parameters.keySet());
-        left.removeAll(harmless);
+        left.removeIf(harmless);
         if (!left.isEmpty()) {
             throw new ModelFormatException(file + ": " + left.size() + " tensors are not part of the model that config.json describes: "
                     + String.join(", ", left.stream().limit(3).toList()) + (left.size() > 3 ? ", …" : ""));
