@@ -1,0 +1,47 @@
+package dev.retrograd.rewards;
+
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.ShapeException;
+import dev.retrograd.core.Tensor;
+
+/// RGB images of one size on the host, `[B,H,W,3]`, rows × channels.
+///
+/// @param pixels in [0,1]; the array is not copied
+public record PixelBatch(float[] pixels, int batch, int height, int width) {
+
+    /// @throws ShapeException unless there are exactly batch·height·width·3 values
+    public PixelBatch {
+        Shape shape = Shape.of(batch, height, width, 3);
+        if (shape.elements() != pixels.length) {
+            throw new ShapeException("pixels: " + shape + " takes " + shape.elements() + " values, got " + pixels.length);
+        }
+    }
+
+    /// The images of a tensor `[B,H,W,3]`.
+    public static PixelBatch of(Backend backend, Tensor pixels) {
+        requireImages("pixels", pixels.shape());
+        return new PixelBatch(backend.toFloats(pixels), pixels.dim(0), pixels.dim(1), pixels.dim(2));
+    }
+
+    public Shape shape() {
+        return Shape.of(batch, height, width, 3);
+    }
+
+    /// One colour of an image as its 8-bit value, 0..255: the nearest one, beyond [0,1] the end.
+    ///
+    /// @throws IllegalArgumentException for NaN
+    public int rgb(int image, int row, int column, int channel) {
+        float value = pixels[((image * height + row) * width + column) * 3 + channel];
+        if (Float.isNaN(value)) {
+            throw new IllegalArgumentException("pixels: values must be numbers, got NaN in image " + image + " at row " + row + ", column " + column);
+        }
+        return Math.clamp(Math.round(value * 255), 0, 255);
+    }
+
+    static void requireImages(String where, Shape shape) {
+        if (shape.rank() != 4 || shape.dim(3) != 3 || shape.dim(1) < 1 || shape.dim(2) < 1) {
+            throw new ShapeException(where + ": images must be [B,H,W,3], got " + shape);
+        }
+    }
+}

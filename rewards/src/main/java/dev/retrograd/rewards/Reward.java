@@ -1,0 +1,10 @@
+package dev.retrograd.rewards;
+
+/// A score of images, to be raised by training.
+///
+/// Whether it has a gradient is part of its type, so that reward backpropagation cannot be handed one without.
+public sealed interface Reward permits DifferentiableReward, BlackBoxReward {
+
+    /// What `--reward` and metrics call it: `compressibility`, `aesthetic`.
+    String name();
+}

@@ -1,0 +1,40 @@
+package dev.retrograd.trainer.method;
+
+import dev.retrograd.autograd.Var;
+import dev.retrograd.core.Unary;
+
+/// What is minimised, per image.
+public sealed interface RewardLoss {
+
+    /// @param scores `[B]`
+    /// @return `[B]`
+    Var perImage(Var scores);
+
+    /// −R, the paper's.
+    record Maximise() implements RewardLoss {
+        @Override public Var perImage(Var scores) {
+            return scores.affine(-1, 0);
+        }
+
+        @Override public String toString() {
+            return "-R";
+        }
+    }
+
+    /// |target − R|, the released code's form for the aesthetic reward.
+    record Target(double target) implements RewardLoss {
+        public Target {
+            if (!Double.isFinite(target)) {
+                throw new IllegalArgumentException("target: must be a finite number, got " + target);
+            }
+        }
+
+        @Override public Var perImage(Var scores) {
+            return scores.affine(-1, target).apply(Unary.ABS);
+        }
+
+        @Override public String toString() {
+            return "|" + target + " - R|";
+        }
+    }
+}
