@@ -172,7 +172,7 @@ public final class Gemm implements AutoCloseable {
                 case Source.Lines lines -> lines.read(batch, row, height, p, depth, w.left);
                 case Source.Steps steps -> {
                     int lanes = kernel.lanes();
-                    int padded = kernel.paddedRows();
+                    int padded = GemmPlan.extent(height, 1, lanes);
                     steps.read(batch, p, depth, row, height, w.steps, padded);
                     Native.copyBlock(w.steps, w.left, depth * padded);
                     for (int r = 0; r < padded; r += lanes) {
@@ -181,31 +181,42 @@ public final class Gemm implements AutoCloseable {
                                     4L * MicroKernel.KC);
                         }
                     }
-                    Native.copyBlock(w.rows, w.left, height * MicroKernel.KC);
+                    for (int r = 0; r < height; r++) {
+                        Native.copy(w.rows + 4L * r * MicroKernel.KC, w.left, r * MicroKernel.KC, depth);
+                    }
                 }
             }
         }
 
         private void multiplyRows(int batch, int row, int rowEnd, int p, int depth, int column, int width, Workspace w) {
+            int group = rowSide instanceof Source.Lines ? kernel.rows() : Workspace.GROUP;
+            for (int g = row; g < rowEnd; g += group) {
+                int groupEnd = Math.min(rowEnd, g + group);
+                if (depth > 0) {
+                    packRows(batch, g, groupEnd - g, p, depth, w);
+                }
+                for (int r = g; r < groupEnd; r += kernel.rows()) {
+                    int height = Math.min(kernel.rows(), groupEnd - r);
+                    multiplyTiles(batch, r, height, (r - g) * MicroKernel.KC, p, depth, column, width, w);
+                }
+            }
+        }
+
+        /// One row of tiles; its packed rows begin at `left[at]`.
+        private void multiplyTiles(int batch, int row, int height, int at, int p, int depth, int column, int width, Workspace w) {
             MicroKernel.Update update = p == 0 ? first : next;
             long panelBytes = panelBytes(depth);
-            for (int r = row; r < rowEnd; r += kernel.rows()) {
-                int height = Math.min(kernel.rows(), rowEnd - r);
-                if (depth > 0) {
-                    packRows(batch, r, height, p, depth, w);
-                }
-                if (!plan.turned()) {
-                    aim(batch, r, height, w.target);
-                }
-                long panel = w.panels;
-                for (int j = 0; j < width; j += kernel.columns(), panel += panelBytes) {
-                    int count = Math.min(kernel.columns(), width - j);
-                    kernel.multiply(w.left, height, panel, count, depth, w.tile);
-                    if (plan.turned()) {
-                        storeTurned(batch, column + j, count, r, height, update, w);
-                    } else {
-                        kernel.store(w.tile, height, count, update, w.target, 4L * (column + j));
-                    }
+            if (!plan.turned()) {
+                aim(batch, row, height, w.target);
+            }
+            long panel = w.panels;
+            for (int j = 0; j < width; j += kernel.columns(), panel += panelBytes) {
+                int count = Math.min(kernel.columns(), width - j);
+                kernel.multiply(w.left, at, height, panel, count, depth, w.tile);
+                if (plan.turned()) {
+                    storeTurned(batch, column + j, count, row, height, update, w);
+                } else {
+                    kernel.store(w.tile, height, count, update, w.target, 4L * (column + j));
                 }
             }
         }

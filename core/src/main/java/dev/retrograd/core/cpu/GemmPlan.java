@@ -13,7 +13,7 @@ record GemmPlan(boolean turned, int rows, int columns, int rowTasks, int columnT
     // Nanoseconds per element on a 2.7 GHz core with 512-bit vectors; only their ratios matter.
     private static final double MULTIPLY_ADD_LANE = 0.011 * 16;
     private static final double LINES_TO_ROWS = 0.09;
-    private static final double STEPS_TO_ROWS = 0.4;
+    private static final double STEPS_TO_ROWS = 0.5;
     private static final double STEPS_TO_PANELS = 0.15;
     private static final double LINES_TO_PANELS = 0.3;
     private static final double STORE_TILE = 60;

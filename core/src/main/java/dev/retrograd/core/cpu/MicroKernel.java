@@ -69,32 +69,32 @@ abstract sealed class MicroKernel permits MicroKernel512, MicroKernel256, MicroK
         return (rows + lanes - 1) / lanes * lanes;
     }
 
-    /// Computes a tile of `height ≤ rows` by `width ≤ columns` into `out` (row distance `columns`). Scratch outside that
+    /// Computes a tile of `height ≤ rows` (from `a[at]`) by `width ≤ columns` into `out` (row distance `columns`). Scratch outside that
     /// part holds anything afterwards.
-    final void multiply(float[] a, int height, long b, int width, int depth, float[] out) {
+    final void multiply(float[] a, int at, int height, long b, int width, int depth, float[] out) {
         boolean narrow = width <= lanes;
         if (height > 2 * edgeRows) {
             if (narrow) {
-                tileNarrow(a, b, depth, out);
+                tileNarrow(a, at, b, depth, out);
             } else {
-                tile(a, b, depth, out);
+                tile(a, at, b, depth, out);
             }
             return;
         }
         for (int r = 0; r < height; r += edgeRows) {
             if (narrow) {
-                edgeNarrow(a, r * KC, b, depth, out, r * columns());
+                edgeNarrow(a, at + r * KC, b, depth, out, r * columns());
             } else {
-                edge(a, r * KC, b, depth, out, r * columns());
+                edge(a, at + r * KC, b, depth, out, r * columns());
             }
         }
     }
 
-    /// Whole tile.
-    abstract void tile(float[] a, long b, int depth, float[] out);
+    /// Whole tile of rows from `a[at]`.
+    abstract void tile(float[] a, int at, long b, int depth, float[] out);
 
     /// Whole height, left vector only.
-    abstract void tileNarrow(float[] a, long b, int depth, float[] out);
+    abstract void tileNarrow(float[] a, int at, long b, int depth, float[] out);
 
     /// `edgeRows` rows from `a[at]`, to `out[outAt]`.
     abstract void edge(float[] a, int at, long b, int depth, float[] out, int outAt);

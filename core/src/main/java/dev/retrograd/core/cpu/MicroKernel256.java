@@ -20,29 +20,29 @@ final class MicroKernel256 extends MicroKernel {
         super(F.length(), 6, 2);
     }
 
-    @Override void tile(float[] a, long b, int depth, float[] out) {
+    @Override void tile(float[] a, int at, long b, int depth, float[] out) {
         FloatVector c0l = FloatVector.zero(F), c0r = FloatVector.zero(F), c1l = FloatVector.zero(F), c1r = FloatVector.zero(F);
         FloatVector c2l = FloatVector.zero(F), c2r = FloatVector.zero(F), c3l = FloatVector.zero(F), c3r = FloatVector.zero(F);
         FloatVector c4l = FloatVector.zero(F), c4r = FloatVector.zero(F), c5l = FloatVector.zero(F), c5r = FloatVector.zero(F);
         for (int p = 0; p < depth; p++) {
             FloatVector bl = FloatVector.fromMemorySegment(F, ALL, b + p * 64L, LE);
             FloatVector br = FloatVector.fromMemorySegment(F, ALL, b + p * 64L + 32, LE);
-            FloatVector a0 = FloatVector.broadcast(F, a[p]);
+            FloatVector a0 = FloatVector.broadcast(F, a[at + p]);
             c0l = a0.fma(bl, c0l);
             c0r = a0.fma(br, c0r);
-            FloatVector a1 = FloatVector.broadcast(F, a[p + KC]);
+            FloatVector a1 = FloatVector.broadcast(F, a[at + p + KC]);
             c1l = a1.fma(bl, c1l);
             c1r = a1.fma(br, c1r);
-            FloatVector a2 = FloatVector.broadcast(F, a[p + 2 * KC]);
+            FloatVector a2 = FloatVector.broadcast(F, a[at + p + 2 * KC]);
             c2l = a2.fma(bl, c2l);
             c2r = a2.fma(br, c2r);
-            FloatVector a3 = FloatVector.broadcast(F, a[p + 3 * KC]);
+            FloatVector a3 = FloatVector.broadcast(F, a[at + p + 3 * KC]);
             c3l = a3.fma(bl, c3l);
             c3r = a3.fma(br, c3r);
-            FloatVector a4 = FloatVector.broadcast(F, a[p + 4 * KC]);
+            FloatVector a4 = FloatVector.broadcast(F, a[at + p + 4 * KC]);
             c4l = a4.fma(bl, c4l);
             c4r = a4.fma(br, c4r);
-            FloatVector a5 = FloatVector.broadcast(F, a[p + 5 * KC]);
+            FloatVector a5 = FloatVector.broadcast(F, a[at + p + 5 * KC]);
             c5l = a5.fma(bl, c5l);
             c5r = a5.fma(br, c5r);
         }
@@ -60,22 +60,22 @@ final class MicroKernel256 extends MicroKernel {
         c5r.intoArray(out, 88);
     }
 
-    @Override void tileNarrow(float[] a, long b, int depth, float[] out) {
+    @Override void tileNarrow(float[] a, int at, long b, int depth, float[] out) {
         FloatVector c0 = FloatVector.zero(F), c1 = FloatVector.zero(F), c2 = FloatVector.zero(F), c3 = FloatVector.zero(F);
         FloatVector c4 = FloatVector.zero(F), c5 = FloatVector.zero(F);
         for (int p = 0; p < depth; p++) {
             FloatVector bl = FloatVector.fromMemorySegment(F, ALL, b + p * 64L, LE);
-            FloatVector a0 = FloatVector.broadcast(F, a[p]);
+            FloatVector a0 = FloatVector.broadcast(F, a[at + p]);
             c0 = a0.fma(bl, c0);
-            FloatVector a1 = FloatVector.broadcast(F, a[p + KC]);
+            FloatVector a1 = FloatVector.broadcast(F, a[at + p + KC]);
             c1 = a1.fma(bl, c1);
-            FloatVector a2 = FloatVector.broadcast(F, a[p + 2 * KC]);
+            FloatVector a2 = FloatVector.broadcast(F, a[at + p + 2 * KC]);
             c2 = a2.fma(bl, c2);
-            FloatVector a3 = FloatVector.broadcast(F, a[p + 3 * KC]);
+            FloatVector a3 = FloatVector.broadcast(F, a[at + p + 3 * KC]);
             c3 = a3.fma(bl, c3);
-            FloatVector a4 = FloatVector.broadcast(F, a[p + 4 * KC]);
+            FloatVector a4 = FloatVector.broadcast(F, a[at + p + 4 * KC]);
             c4 = a4.fma(bl, c4);
-            FloatVector a5 = FloatVector.broadcast(F, a[p + 5 * KC]);
+            FloatVector a5 = FloatVector.broadcast(F, a[at + p + 5 * KC]);
             c5 = a5.fma(bl, c5);
         }
         c0.intoArray(out, 0);

@@ -20,7 +20,7 @@ final class MicroKernel512 extends MicroKernel {
         super(F.length(), 12, 4);
     }
 
-    @Override void tile(float[] a, long b, int depth, float[] out) {
+    @Override void tile(float[] a, int at, long b, int depth, float[] out) {
         FloatVector c0l = FloatVector.zero(F), c0r = FloatVector.zero(F), c1l = FloatVector.zero(F), c1r = FloatVector.zero(F);
         FloatVector c2l = FloatVector.zero(F), c2r = FloatVector.zero(F), c3l = FloatVector.zero(F), c3r = FloatVector.zero(F);
         FloatVector c4l = FloatVector.zero(F), c4r = FloatVector.zero(F), c5l = FloatVector.zero(F), c5r = FloatVector.zero(F);
@@ -30,40 +30,40 @@ final class MicroKernel512 extends MicroKernel {
         for (int p = 0; p < depth; p++) {
             FloatVector bl = FloatVector.fromMemorySegment(F, ALL, b + p * 128L, LE);
             FloatVector br = FloatVector.fromMemorySegment(F, ALL, b + p * 128L + 64, LE);
-            FloatVector a0 = FloatVector.broadcast(F, a[p]);
+            FloatVector a0 = FloatVector.broadcast(F, a[at + p]);
             c0l = a0.fma(bl, c0l);
             c0r = a0.fma(br, c0r);
-            FloatVector a1 = FloatVector.broadcast(F, a[p + KC]);
+            FloatVector a1 = FloatVector.broadcast(F, a[at + p + KC]);
             c1l = a1.fma(bl, c1l);
             c1r = a1.fma(br, c1r);
-            FloatVector a2 = FloatVector.broadcast(F, a[p + 2 * KC]);
+            FloatVector a2 = FloatVector.broadcast(F, a[at + p + 2 * KC]);
             c2l = a2.fma(bl, c2l);
             c2r = a2.fma(br, c2r);
-            FloatVector a3 = FloatVector.broadcast(F, a[p + 3 * KC]);
+            FloatVector a3 = FloatVector.broadcast(F, a[at + p + 3 * KC]);
             c3l = a3.fma(bl, c3l);
             c3r = a3.fma(br, c3r);
-            FloatVector a4 = FloatVector.broadcast(F, a[p + 4 * KC]);
+            FloatVector a4 = FloatVector.broadcast(F, a[at + p + 4 * KC]);
             c4l = a4.fma(bl, c4l);
             c4r = a4.fma(br, c4r);
-            FloatVector a5 = FloatVector.broadcast(F, a[p + 5 * KC]);
+            FloatVector a5 = FloatVector.broadcast(F, a[at + p + 5 * KC]);
             c5l = a5.fma(bl, c5l);
             c5r = a5.fma(br, c5r);
-            FloatVector a6 = FloatVector.broadcast(F, a[p + 6 * KC]);
+            FloatVector a6 = FloatVector.broadcast(F, a[at + p + 6 * KC]);
             c6l = a6.fma(bl, c6l);
             c6r = a6.fma(br, c6r);
-            FloatVector a7 = FloatVector.broadcast(F, a[p + 7 * KC]);
+            FloatVector a7 = FloatVector.broadcast(F, a[at + p + 7 * KC]);
             c7l = a7.fma(bl, c7l);
             c7r = a7.fma(br, c7r);
-            FloatVector a8 = FloatVector.broadcast(F, a[p + 8 * KC]);
+            FloatVector a8 = FloatVector.broadcast(F, a[at + p + 8 * KC]);
             c8l = a8.fma(bl, c8l);
             c8r = a8.fma(br, c8r);
-            FloatVector a9 = FloatVector.broadcast(F, a[p + 9 * KC]);
+            FloatVector a9 = FloatVector.broadcast(F, a[at + p + 9 * KC]);
             c9l = a9.fma(bl, c9l);
             c9r = a9.fma(br, c9r);
-            FloatVector a10 = FloatVector.broadcast(F, a[p + 10 * KC]);
+            FloatVector a10 = FloatVector.broadcast(F, a[at + p + 10 * KC]);
             c10l = a10.fma(bl, c10l);
             c10r = a10.fma(br, c10r);
-            FloatVector a11 = FloatVector.broadcast(F, a[p + 11 * KC]);
+            FloatVector a11 = FloatVector.broadcast(F, a[at + p + 11 * KC]);
             c11l = a11.fma(bl, c11l);
             c11r = a11.fma(br, c11r);
         }
@@ -93,35 +93,35 @@ final class MicroKernel512 extends MicroKernel {
         c11r.intoArray(out, 368);
     }
 
-    @Override void tileNarrow(float[] a, long b, int depth, float[] out) {
+    @Override void tileNarrow(float[] a, int at, long b, int depth, float[] out) {
         FloatVector c0 = FloatVector.zero(F), c1 = FloatVector.zero(F), c2 = FloatVector.zero(F), c3 = FloatVector.zero(F);
         FloatVector c4 = FloatVector.zero(F), c5 = FloatVector.zero(F), c6 = FloatVector.zero(F), c7 = FloatVector.zero(F);
         FloatVector c8 = FloatVector.zero(F), c9 = FloatVector.zero(F), c10 = FloatVector.zero(F), c11 = FloatVector.zero(F);
         for (int p = 0; p < depth; p++) {
             FloatVector bl = FloatVector.fromMemorySegment(F, ALL, b + p * 128L, LE);
-            FloatVector a0 = FloatVector.broadcast(F, a[p]);
+            FloatVector a0 = FloatVector.broadcast(F, a[at + p]);
             c0 = a0.fma(bl, c0);
-            FloatVector a1 = FloatVector.broadcast(F, a[p + KC]);
+            FloatVector a1 = FloatVector.broadcast(F, a[at + p + KC]);
             c1 = a1.fma(bl, c1);
-            FloatVector a2 = FloatVector.broadcast(F, a[p + 2 * KC]);
+            FloatVector a2 = FloatVector.broadcast(F, a[at + p + 2 * KC]);
             c2 = a2.fma(bl, c2);
-            FloatVector a3 = FloatVector.broadcast(F, a[p + 3 * KC]);
+            FloatVector a3 = FloatVector.broadcast(F, a[at + p + 3 * KC]);
             c3 = a3.fma(bl, c3);
-            FloatVector a4 = FloatVector.broadcast(F, a[p + 4 * KC]);
+            FloatVector a4 = FloatVector.broadcast(F, a[at + p + 4 * KC]);
             c4 = a4.fma(bl, c4);
-            FloatVector a5 = FloatVector.broadcast(F, a[p + 5 * KC]);
+            FloatVector a5 = FloatVector.broadcast(F, a[at + p + 5 * KC]);
             c5 = a5.fma(bl, c5);
-            FloatVector a6 = FloatVector.broadcast(F, a[p + 6 * KC]);
+            FloatVector a6 = FloatVector.broadcast(F, a[at + p + 6 * KC]);
             c6 = a6.fma(bl, c6);
-            FloatVector a7 = FloatVector.broadcast(F, a[p + 7 * KC]);
+            FloatVector a7 = FloatVector.broadcast(F, a[at + p + 7 * KC]);
             c7 = a7.fma(bl, c7);
-            FloatVector a8 = FloatVector.broadcast(F, a[p + 8 * KC]);
+            FloatVector a8 = FloatVector.broadcast(F, a[at + p + 8 * KC]);
             c8 = a8.fma(bl, c8);
-            FloatVector a9 = FloatVector.broadcast(F, a[p + 9 * KC]);
+            FloatVector a9 = FloatVector.broadcast(F, a[at + p + 9 * KC]);
             c9 = a9.fma(bl, c9);
-            FloatVector a10 = FloatVector.broadcast(F, a[p + 10 * KC]);
+            FloatVector a10 = FloatVector.broadcast(F, a[at + p + 10 * KC]);
             c10 = a10.fma(bl, c10);
-            FloatVector a11 = FloatVector.broadcast(F, a[p + 11 * KC]);
+            FloatVector a11 = FloatVector.broadcast(F, a[at + p + 11 * KC]);
             c11 = a11.fma(bl, c11);
         }
         c0.intoArray(out, 0);

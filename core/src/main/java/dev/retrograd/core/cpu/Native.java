@@ -19,6 +19,8 @@ final class Native {
     static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
     static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     private static final VectorSpecies<Float> F = FloatVector.SPECIES_PREFERRED;
+    /// The width that every machine has, for what is shorter than a preferred vector.
+    private static final VectorSpecies<Float> QUAD = FloatVector.SPECIES_128;
 
     private Native() {}
 
@@ -26,7 +28,11 @@ final class Native {
     static void copy(long from, float[] to, int at, int count) {
         int lanes = F.length();
         if (count < lanes) {
-            for (int i = 0; i < count; i++) {
+            int i = 0;
+            for (; i <= count - QUAD.length(); i += QUAD.length()) {
+                FloatVector.fromMemorySegment(QUAD, ALL, from + i * 4L, LE).intoArray(to, at + i);
+            }
+            for (; i < count; i++) {
                 to[at + i] = ALL.get(JAVA_FLOAT_UNALIGNED, from + i * 4L);
             }
             return;
@@ -42,7 +48,11 @@ final class Native {
     static void copy(long from, long to, int count) {
         int lanes = F.length();
         if (count < lanes) {
-            for (int i = 0; i < count; i++) {
+            int i = 0;
+            for (; i <= count - QUAD.length(); i += QUAD.length()) {
+                FloatVector.fromMemorySegment(QUAD, ALL, from + i * 4L, LE).intoMemorySegment(ALL, to + i * 4L, LE);
+            }
+            for (; i < count; i++) {
                 ALL.set(JAVA_FLOAT_UNALIGNED, to + i * 4L, ALL.get(JAVA_FLOAT_UNALIGNED, from + i * 4L));
             }
             return;

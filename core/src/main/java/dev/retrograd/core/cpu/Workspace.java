@@ -7,9 +7,11 @@ final class Workspace {
 
     /// Columns of the packed right block: with [MicroKernel#KC] steps, just under 1 MB, to stay in a core's second-level cache.
     static final int NC = 640;
+    /// Rows transposed from steps at a time: whole tiles and whole vectors at every width, and whole cache lines of each step.
+    static final int GROUP = 48;
     private static final long CACHE_LINE = 64;
 
-    /// Packed rows of one tile.
+    /// Packed rows, of one tile or a group of them.
     final float[] left;
     /// Lines on their way to a panel.
     final float[] lines;
@@ -26,12 +28,12 @@ final class Workspace {
     final long[] target;
 
     Workspace(Arena arena, MicroKernel kernel) {
-        left = new float[kernel.paddedRows() * MicroKernel.KC];
+        left = new float[GROUP * MicroKernel.KC];
         lines = new float[kernel.lanes() * MicroKernel.KC];
         tile = new float[kernel.paddedRows() * kernel.columns()];
         panels = allocate(arena, NC * MicroKernel.KC);
-        steps = allocate(arena, kernel.paddedRows() * MicroKernel.KC);
-        rows = allocate(arena, kernel.paddedRows() * MicroKernel.KC);
+        steps = allocate(arena, GROUP * MicroKernel.KC);
+        rows = allocate(arena, GROUP * MicroKernel.KC);
         turned = allocate(arena, kernel.paddedRows() * kernel.columns());
         target = new long[Math.max(kernel.columns(), kernel.rows())];
     }
@@ -39,7 +41,7 @@ final class Workspace {
     /// @return bytes of one workspace, off and on the heap
     static long bytes(MicroKernel kernel) {
         long padded = kernel.paddedRows();
-        long floats = (NC + 3 * padded + kernel.lanes()) * MicroKernel.KC + 2 * padded * kernel.columns();
+        long floats = (NC + 3L * GROUP + kernel.lanes()) * MicroKernel.KC + 2 * padded * kernel.columns();
         return 4 * floats + 8L * Math.max(kernel.columns(), kernel.rows());
     }
 
