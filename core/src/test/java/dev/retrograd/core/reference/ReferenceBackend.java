@@ -16,7 +16,20 @@ import java.lang.foreign.ValueLayout;
 /// declares `F32`; only {@link #convert} to a 16-bit type and {@link #download} round. Integers are exact up to 2⁵³.
 public final class ReferenceBackend implements Backend, ReferenceElementwise, ReferenceReductions, ReferenceMatrix, ReferenceConvolution,
         ReferenceAttention, ReferenceNorms, ReferenceShapes, ReferenceImages, ReferenceOptimizer {
-    private final Memory memory = new Memory("reference", ReferenceStorage::new);
+    private final Memory memory;
+
+    public ReferenceBackend() {
+        this(false);
+    }
+
+    private ReferenceBackend(boolean single) {
+        memory = new Memory("reference", (name, bytes) -> new ReferenceStorage(name, bytes, single));
+    }
+
+    /// The same loops with every stored value and running sum rounded to float32: the naive computation whose error tolerances are measured by.
+    public static ReferenceBackend float32() {
+        return new ReferenceBackend(true);
+    }
 
     @Override public String name() {
         return "reference";

@@ -23,12 +23,10 @@ interface ReferenceMatrix extends MatrixKernels {
             long atB = b.shape().rank() == 2 ? 0 : n * inner * columns;
             for (int i = 0; i < rows; i++) {
                 for (int j = 0; j < columns; j++) {
-                    double sum = 0;
                     for (int k = 0; k < inner; k++) {
-                        sum += left.get(atA + (transposeA ? k * rows + i : i * inner + k))
-                                * right.get(atB + (transposeB ? j * inner + k : k * columns + j));
+                        out.add((n * rows + i) * columns + j, left.get(atA + (transposeA ? k * rows + i : i * inner + k))
+                                * right.get(atB + (transposeB ? j * inner + k : k * columns + j)));
                     }
-                    out.add((n * rows + i) * columns + j, sum);
                 }
             }
         }

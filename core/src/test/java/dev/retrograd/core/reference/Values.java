@@ -2,14 +2,18 @@ package dev.retrograd.core.reference;
 
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.Tensor;
+import java.util.Arrays;
 import java.util.Objects;
 
 /// A tensor's elements as float64; reading or writing beyond the tensor is an error even where its storage is larger.
-record Values(double[] array, int start, int length) {
+///
+/// @param single whether every value written is rounded to float32
+record Values(double[] array, int start, int length, boolean single) {
 
     static Values of(Tensor t) {
         if (t.storage() instanceof ReferenceStorage s) {
-            return new Values(s.values(t.dtype()), Math.toIntExact(t.byteOffset() / t.dtype().bytes()), Math.toIntExact(t.elements()));
+            double[] array = s.values(t.dtype());
+            return new Values(array, Math.toIntExact(t.byteOffset() / t.dtype().bytes()), Math.toIntExact(t.elements()), s.single());
         }
         throw new IllegalArgumentException("reference: " + t + " belongs to another backend");
     }
@@ -23,15 +27,15 @@ record Values(double[] array, int start, int length) {
     }
 
     void set(long i, double value) {
-        array[index(i)] = value;
+        array[index(i)] = single ? (float) value : value;
     }
 
     void add(long i, double value) {
-        array[index(i)] += value;
+        set(i, get(i) + (single ? (float) value : value));
     }
 
     void fill(double value) {
-        java.util.Arrays.fill(array, start, start + length, value);
+        Arrays.fill(array, start, start + length, single ? (float) value : value);
     }
 
     private int index(long i) {

@@ -36,9 +36,24 @@ public final class Close {
         double error = relativeL2(expected, actual);
         if (!(error <= limit)) {
             int worst = worst(expected, actual);
-            fail(what + ": relative L2 error " + error + " of " + expected.length + " elements exceeds " + limit + "; worst at [" + worst + "] expected "
-                    + expected[worst] + ", got " + actual[worst]);
+            fail(what + ": relative L2 error " + error + " exceeds " + limit + "; worst at [" + worst + "] expected " + expected[worst] + ", got "
+                    + actual[worst] + "; " + countBeyond(limit, expected, actual) + " of " + expected.length + " differ by more than the limit times the root mean square");
         }
+    }
+
+    private static int countBeyond(double limit, double[] expected, double[] actual) {
+        double squares = 0;
+        for (double e : expected) {
+            squares += e * e;
+        }
+        double allowed = limit * (squares == 0 ? 1 : Math.sqrt(squares / expected.length));
+        int count = 0;
+        for (int i = 0; i < expected.length; i++) {
+            if (!(Math.abs(actual[i] - expected[i]) <= allowed)) {
+                count++;
+            }
+        }
+        return count;
     }
 
     /// `‖actual − expected‖ / ‖expected‖` within a limit; where the expected values are all zero, the absolute norm.

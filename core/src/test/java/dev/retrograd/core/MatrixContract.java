@@ -1,0 +1,102 @@
+package dev.retrograd.core;
+
+import dev.retrograd.core.Twins.Twin;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+interface MatrixContract extends Contract {
+
+    private void multiply(int[] batch, int m, int n, int k, boolean sharedB, DType dtypeB) {
+        for (boolean ta : new boolean[] {false, true}) {
+            for (boolean tb : new boolean[] {false, true}) {
+                Twin a = twins().normal(with(batch, ta ? k : m, ta ? m : k));
+                Twin b = twins().normal(dtypeB, with(sharedB ? new int[0] : batch, tb ? n : k, tb ? k : n));
+                Twin y = twins().output(with(batch, m, n));
+                String what = (ta ? " aᵀ" : " a") + (tb ? "·bᵀ " : "·b ") + a.spec() + " " + b.spec();
+                twins().run(s -> s.b().matmul(s.of(a), ta, s.of(b), tb, s.of(y)));
+                twins().agree("matmul" + what, y);
+                Twin sum = twins().normal(with(batch, m, n));
+                twins().run(s -> s.b().matmulAcc(s.of(a), ta, s.of(b), tb, s.of(sum)));
+                twins().agree("matmulAcc" + what, sum);
+            }
+        }
+    }
+
+    private static int[] with(int[] batch, int rows, int columns) {
+        int[] dims = Arrays.copyOf(batch, batch.length + 2);
+        dims[batch.length] = rows;
+        dims[batch.length + 1] = columns;
+        return dims;
+    }
+
+    @AtSizes default void matmulOfASize(int size) {
+        multiply(new int[0], size, size, size, false, DType.F32);
+    }
+
+    @Test default void matmulOfUnevenShapes() {
+        int[][] shapes = {{1, 207, 13}, {207, 1, 64}, {77, 64, 13}, {3, 5, 1500}, {64, 207, 1}, {4, 320, 320}, {130, 33, 400}, {13, 1, 1}};
+        for (int[] s : shapes) {
+            multiply(new int[0], s[0], s[1], s[2], false, DType.F32);
+        }
+    }
+
+    @Test default void batchedMatmulWithOwnAndSharedRightSides() {
+        for (boolean shared : new boolean[] {false, true}) {
+            multiply(new int[] {3}, 13, 7, 64, shared, DType.F32);
+            multiply(new int[] {2, 3}, 7, 13, 5, shared, DType.F32);
+            multiply(new int[] {1}, 64, 64, 64, shared, DType.F32);
+        }
+    }
+
+    @Test default void sixteenBitWeightsAreReadAsTheyAre() {
+        for (DType dtype : List.of(DType.F16, DType.BF16)) {
+            multiply(new int[0], 13, 207, 64, false, dtype);
+            multiply(new int[] {2}, 7, 13, 33, true, dtype);
+            Twin x = twins().normal(2, 7, 64);
+            Twin w = twins().normal(dtype, 13, 64);
+            Twin bias = twins().normal(13);
+            Twin y = twins().output(2, 7, 13);
+            twins().run(s -> s.b().linear(s.of(x), s.of(w), s.of(y)));
+            twins().agree("linear with " + dtype, y);
+            twins().run(s -> s.b().linear(s.of(x), s.of(w), s.of(bias), s.of(y)));
+            twins().agree("linear with bias and " + dtype, y);
+        }
+    }
+
+    @AtSizes default void linearLayersOfASize(int size) {
+        for (int out : new int[] {1, 13, 64}) {
+            Twin x = twins().normal(3, size, size);
+            Twin w = twins().normal(out, size);
+            Twin bias = twins().normal(out);
+            Twin y = twins().output(3, size, out);
+            twins().run(s -> s.b().linear(s.of(x), s.of(w), s.of(y)));
+            twins().agree("linear " + x.spec() + " " + w.spec(), y);
+            Twin z = twins().output(3, size, out);
+            twins().run(s -> s.b().linear(s.of(x), s.of(w), s.of(bias), s.of(z)));
+            twins().agree("linear with bias " + x.spec() + " " + w.spec(), z);
+        }
+    }
+
+    @AtSizes default void lowRankUpdateAddsToTheFrozenPart(int size) {
+        for (int rank : new int[] {1, 4, 16}) {
+            Twin x = twins().normal(2, 7, size);
+            Twin a = twins().normal(rank, size);
+            Twin b = twins().normal(13, rank);
+            Twin xa = twins().output(2, 7, rank);
+            Twin y = twins().normal(2, 7, 13);
+            twins().run(s -> s.b().loraAcc(s.of(x), s.of(a), s.of(b), 0.25, s.of(xa), s.of(y)));
+            twins().agree("loraAcc rank " + rank + " " + x.spec(), xa, y);
+        }
+    }
+
+    @Test default void aViewOfABatchIsMultipliedInPlace() {
+        Twin x = twins().normal(4, 7, 13);
+        Twin w = twins().normal(5, 13);
+        Twin y = twins().of(new Spec(Shape.of(4, 7, 5), DType.F32), new double[140]);
+        Twin part = x.view(t -> t.leading(1, 2));
+        Twin target = y.view(t -> t.leading(2, 2));
+        twins().run(s -> s.b().linear(s.of(part), s.of(w), s.of(target)));
+        twins().agree("linear between views", y);
+    }
+}
