@@ -2,6 +2,8 @@ package dev.retrograd.core.cpu;
 
 import dev.retrograd.core.ConvSpec;
 import dev.retrograd.core.DType;
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
 import java.lang.foreign.MemorySegment;
 
@@ -26,10 +28,14 @@ final class CpuConvolution {
     }
 
     void conv2d(ConvSpec spec, Tensor x, Tensor w, Tensor bias, Tensor y) {
+        if (bias.elements() != y.shape().channels()) {
+            throw new ShapeException("conv2d: bias must hold a value for each channel of y " + y.shape() + ", got " + bias.shape());
+        }
         forward(spec, x, w, new MicroKernel.Update(1, address("conv2d", bias, false), false), y);
     }
 
     private void forward(ConvSpec spec, Tensor x, Tensor w, MicroKernel.Update update, Tensor y) {
+        check("conv2d", spec, x, w, y);
         long result = address("conv2d", y, false);
         Patches patches = patches("conv2d", spec, x, y);
         int depth = Math.toIntExact(w.shape().span(1, 4));
@@ -40,6 +46,7 @@ final class CpuConvolution {
     /// Stride s splits the pixels of dx into s² classes that see different taps; each is a product of its own, without
     /// multiplying the zeros between strides.
     void conv2dBackwardInput(ConvSpec spec, Tensor dy, Tensor w, Tensor dx) {
+        check("conv2dBackwardInput", spec, dx, w, dy);
         long gradient = address("conv2dBackwardInput", dy, false);
         long weight = address("conv2dBackwardInput", w, true);
         long result = address("conv2dBackwardInput", dx, false);
@@ -61,10 +68,21 @@ final class CpuConvolution {
     }
 
     void conv2dBackwardWeight(ConvSpec spec, Tensor x, Tensor dy, Tensor dw) {
+        check("conv2dBackwardWeight", spec, x, dw, dy);
         Source left = new Source.DenseSteps(DType.F32, address("conv2dBackwardWeight", dy, false), dy.dim(3), 0);
         int places = Math.toIntExact(dw.shape().span(1, 4));
         Target target = new Target.Dense(address("conv2dBackwardWeight", dw, false), places, 0);
         gemm.run(1, dy.dim(3), places, rows(dy), left, patches("conv2dBackwardWeight", spec, x, dy).steps(), target, OVERWRITE);
+    }
+
+    /// Patches are read by address, so shapes that disagree must not get that far.
+    private static void check(String where, ConvSpec spec, Tensor x, Tensor w, Tensor y) {
+        Shape weight = Shape.of(w.dim(0), spec.kernelHeight(), spec.kernelWidth(), x.dim(3));
+        Shape out = Shape.of(x.dim(0), spec.outHeight(x.dim(1)), spec.outWidth(x.dim(2)), w.dim(0));
+        if (!w.shape().equals(weight) || !y.shape().equals(out)) {
+            throw new ShapeException("%s: weight must be %s and output %s for an image %s, got %s and %s"
+                    .formatted(where, weight, out, x.shape(), w.shape(), y.shape()));
+        }
     }
 
     /// What one class of input pixels sees along one axis: pixel first + stride·i meets tap firstTap + stride·j at output

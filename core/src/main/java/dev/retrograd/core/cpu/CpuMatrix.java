@@ -1,6 +1,7 @@
 package dev.retrograd.core.cpu;
 
 import dev.retrograd.core.MatrixKernels;
+import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
 
 /// Matrix products of tensors; see {@link MatrixKernels}.
@@ -50,8 +51,12 @@ final class CpuMatrix {
 
     private static Matrix matrix(String where, Tensor t, boolean transpose, int batch) {
         Widening.require(where, t, true);
+        boolean shared = t.shape().rank() == 2;
+        if (!shared && batch(t) != batch) {
+            throw new ShapeException(where + ": operands must have a batch of " + batch + ", got " + t);
+        }
         Matrix m = Matrix.of(CpuMemory.data(t), 0, t.dim(-2), t.dim(-1)).as(t.dtype())
-                .batchStride(batch(t) == 1 && batch != 1 ? 0 : (long) t.dim(-2) * t.dim(-1));
+                .batchStride(shared ? 0 : (long) t.dim(-2) * t.dim(-1));
         return transpose ? m.transpose() : m;
     }
 }

@@ -7,15 +7,15 @@ import java.lang.foreign.MemorySegment;
 /// @param accumulate adds to C instead of overwriting it; overwriting never reads C
 /// @param bias float32 per column of C; [MemorySegment#NULL] for none
 /// @param biasOffset bytes from the start of `bias` to column 0's value
-public record Epilogue(float alpha, boolean accumulate, MemorySegment bias, long biasOffset) {
+record Epilogue(float alpha, boolean accumulate, MemorySegment bias, long biasOffset) {
 
     /// `C = AB`.
-    public static final Epilogue OVERWRITE = new Epilogue(1, false, MemorySegment.NULL, 0);
+    static final Epilogue OVERWRITE = new Epilogue(1, false, MemorySegment.NULL, 0);
     /// `C += AB`.
-    public static final Epilogue ACCUMULATE = new Epilogue(1, true, MemorySegment.NULL, 0);
+    static final Epilogue ACCUMULATE = new Epilogue(1, true, MemorySegment.NULL, 0);
 
     /// @throws IllegalArgumentException if the bias is not native or its offset is negative
-    public Epilogue {
+    Epilogue {
         if (!bias.isNative() || biasOffset < 0) {
             throw new IllegalArgumentException(
                     "epilogue: bias must be native memory from byte 0 or later, got offset %d in %s".formatted(biasOffset, bias));
@@ -23,12 +23,12 @@ public record Epilogue(float alpha, boolean accumulate, MemorySegment bias, long
     }
 
     /// @return the same with sums multiplied by `factor`; the bias is not
-    public Epilogue scaled(float factor) {
+    Epilogue scaled(float factor) {
         return new Epilogue(factor, accumulate, bias, biasOffset);
     }
 
     /// @return the same with a bias
-    public Epilogue withBias(MemorySegment segment, long offset) {
+    Epilogue withBias(MemorySegment segment, long offset) {
         return new Epilogue(alpha, accumulate, segment, offset);
     }
 

@@ -12,7 +12,7 @@ import java.lang.ref.Reference;
 /// number of workers and any vector width.
 ///
 /// Source of the blocking: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008.
-public final class Gemm implements AutoCloseable {
+final class Gemm implements AutoCloseable {
 
     /// Depth blocks are multiples of this, whatever the vector width, so that every width sums alike.
     private static final int DEPTH_UNIT = 16;
@@ -23,12 +23,12 @@ public final class Gemm implements AutoCloseable {
     private final Workspace[] workspaces;
 
     /// An engine with this machine's preferred vector width.
-    public Gemm(Workers workers) {
+    Gemm(Workers workers) {
         this(workers, MicroKernel.preferred());
     }
 
     /// @param vectorBits 128, 256 or 512; narrower than the machine's is for tests
-    public Gemm(Workers workers, int vectorBits) {
+    Gemm(Workers workers, int vectorBits) {
         this(workers, MicroKernel.ofBits(vectorBits));
     }
 
@@ -41,13 +41,8 @@ public final class Gemm implements AutoCloseable {
         }
     }
 
-    /// @return the workers that products run on
-    public Workers workers() {
-        return workers;
-    }
-
     /// @return bytes of all packing buffers, constant from construction to close
-    public long workspaceBytes() {
+    long workspaceBytes() {
         return workspaces.length * Workspace.bytes(kernel);
     }
 
@@ -56,7 +51,7 @@ public final class Gemm implements AutoCloseable {
     /// @param c float32, column stride 1
     /// @throws IllegalArgumentException if extents disagree, C is not float32 with contiguous rows, or memory is too short
     /// @throws IllegalStateException if memory or this engine is closed
-    public void multiply(int batch, Matrix a, Matrix b, Matrix c, Epilogue epilogue) {
+    void multiply(int batch, Matrix a, Matrix b, Matrix c, Epilogue epilogue) {
         if (batch < 0 || a.columns() != b.rows() || c.rows() != a.rows() || c.columns() != b.columns()) {
             throw new IllegalArgumentException("gemm: batch %d of [%d,%d]·[%d,%d] must give [%d,%d], got C [%d,%d]".formatted(batch,
                     a.rows(), a.columns(), b.rows(), b.columns(), a.rows(), b.columns(), c.rows(), c.columns()));

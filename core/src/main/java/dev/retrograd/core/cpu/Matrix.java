@@ -9,12 +9,12 @@ import java.lang.foreign.MemorySegment;
 /// @param rowStride elements from one row to the next
 /// @param columnStride elements from one column to the next
 /// @param batchStride elements from one matrix to the next; 0 shares one matrix among the whole batch
-public record Matrix(MemorySegment data, long offset, DType type, int rows, int columns, long rowStride,
+record Matrix(MemorySegment data, long offset, DType type, int rows, int columns, long rowStride,
         long columnStride, long batchStride) {
 
     /// @throws IllegalArgumentException if the memory is not native, an extent or stride is negative, or no stride is 1
     /// @throws dev.retrograd.core.DTypeException unless the type is `F32`, `F16` or `BF16`
-    public Matrix {
+    Matrix {
         Widening.require("matrix", type);
         if (!data.isNative()) {
             throw new IllegalArgumentException("matrix: memory must be native, got a heap segment");
@@ -30,27 +30,27 @@ public record Matrix(MemorySegment data, long offset, DType type, int rows, int 
     }
 
     /// A dense float32 matrix, row after row.
-    public static Matrix of(MemorySegment data, long offset, int rows, int columns) {
+    static Matrix of(MemorySegment data, long offset, int rows, int columns) {
         return new Matrix(data, offset, DType.F32, rows, columns, columns, 1, 0);
     }
 
     /// @return the same memory read as another type; strides count elements and stay
-    public Matrix as(DType type) {
+    Matrix as(DType type) {
         return new Matrix(data, offset, type, rows, columns, rowStride, columnStride, batchStride);
     }
 
     /// @return the same memory with rows (of the matrix before any transposition) this many elements apart
-    public Matrix rowStride(long stride) {
+    Matrix rowStride(long stride) {
         return new Matrix(data, offset, type, rows, columns, stride, columnStride, batchStride);
     }
 
     /// @return the same memory with matrices this many elements apart
-    public Matrix batchStride(long stride) {
+    Matrix batchStride(long stride) {
         return new Matrix(data, offset, type, rows, columns, rowStride, columnStride, stride);
     }
 
     /// @return the transpose; nothing moves
-    public Matrix transpose() {
+    Matrix transpose() {
         return new Matrix(data, offset, type, columns, rows, columnStride, rowStride, batchStride);
     }
 

@@ -11,7 +11,7 @@ import java.util.function.IntConsumer;
 /// Which thread runs a task is left to chance, so that a slow core costs little; what a task does depends on its number alone. Callers cut
 /// work into tasks whose results do not depend on the cut: then bits do not depend on the thread count. Work asked for inside a task runs
 /// on that task's thread; outside threads take turns.
-public final class Workers implements AutoCloseable {
+final class Workers implements AutoCloseable {
     /// Turns that an idle helper waits awake: some 20 µs, the gap between two kernels.
     private static final int SPINS = 1000;
 
@@ -37,7 +37,7 @@ public final class Workers implements AutoCloseable {
     private volatile boolean closed;
 
     /// @param threads 1 or more, the caller included
-    public Workers(int threads) {
+    Workers(int threads) {
         if (threads < 1) {
             throw new IllegalArgumentException("cpu: threads must be 1 or more, got " + threads);
         }
@@ -49,7 +49,7 @@ public final class Workers implements AutoCloseable {
     }
 
     /// The caller and its helpers.
-    public int threads() {
+    int threads() {
         return helpers.length + 1;
     }
 

@@ -9,6 +9,7 @@ import dev.retrograd.core.ConvSpec;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.DTypeException;
 import dev.retrograd.core.Shape;
+import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -233,6 +234,20 @@ class CpuConvolutionTest {
             Tensor y = f.empty(Shape.of(1, 2, 2, 1), DType.F32);
             assertEquals("conv2d: F32 is required, got 't' [1,2,2,1] F16", assertThrows(DTypeException.class,
                     () -> f.convolution.conv2d(ConvSpec.square(1, 1, 0), x, w, y)).getMessage());
+        }
+    }
+
+    @Test void refusesShapesThatDisagree() {
+        try (Fixture f = new Fixture(1, 128)) {
+            Tensor x = f.random(Shape.of(1, 4, 4, 8), DType.F32, 1);
+            Tensor w = f.random(Shape.of(6, 3, 3, 4), DType.F32, 2);
+            Tensor y = f.empty(Shape.of(1, 4, 4, 6), DType.F32);
+            ConvSpec spec = ConvSpec.square(3, 1, 1);
+            assertEquals("conv2d: weight must be [6,3,3,8] and output [1,4,4,6] for an image [1,4,4,8], got [6,3,3,4] and [1,4,4,6]",
+                    assertThrows(ShapeException.class, () -> f.convolution.conv2d(spec, x, w, y)).getMessage());
+            assertThrows(ShapeException.class, () -> f.convolution.conv2dBackwardInput(spec, y, w, x));
+            assertThrows(ShapeException.class, () -> f.convolution.conv2dBackwardWeight(spec, x, y, w));
+            assertThrows(ShapeException.class, () -> f.convolution.conv2d(spec, x, w, f.empty(Shape.of(7), DType.F32), y));
         }
     }
 }

@@ -1,9 +1,12 @@
 package dev.retrograd.core.cpu;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.retrograd.core.DType;
 import dev.retrograd.core.Shape;
+import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
 import org.junit.jupiter.api.AfterEach;
@@ -113,5 +116,13 @@ class CpuMatrixTest {
         matrix.loraAcc(x, down, up, 0.25, xa, y);
         check(x, false, down, true, 0.25, new double[2 * 50 * 4], xa);
         check(xa, false, up, true, 1, before, y);
+    }
+
+    @Test void refusesBatchesThatDisagree() {
+        Tensor a = random(DType.F32, 1, 3, 4, 5);
+        Tensor b = random(DType.F32, 1, 2, 5, 6);
+        Tensor y = random(DType.F32, 1, 3, 4, 6);
+        assertEquals("matmul: operands must have a batch of 3, got 't' [2,5,6] F32",
+                assertThrows(ShapeException.class, () -> matrix.matmul(a, false, b, false, y)).getMessage());
     }
 }
