@@ -159,6 +159,16 @@ public final class Twins implements AutoCloseable {
         Close.elements(what + " " + y.spec(), exact(y), values(y), allowed, allowed);
     }
 
+    /// Every element within an absolute distance: for results that are zero but for the rounding of what cancels.
+    void agreeWithin(double absolute, String what, Twin y) {
+        Close.elements(what + " " + y.spec(), exact(y), values(y), absolute, 0);
+    }
+
+    /// Relative error allowed beside twice the naive float32 computation's.
+    double slack() {
+        return slack;
+    }
+
     /// Every element the very same number.
     void agreeExactly(String what, Twin y) {
         assertArrayEquals(exact(y), values(y), what + " " + y.spec());
