@@ -19,6 +19,10 @@ record GemmPlan(boolean turned, int rows, int columns, int rowTasks, int columnT
     private static final double STORE_TILE = 60;
     private static final double STORE_TURNED_TILE = 220;
     private static final double HAND_OFF = 4_000;
+    /// What the last round of tasks is expected to lose to cores that are busy elsewhere, in tasks; it favours more, smaller ones.
+    private static final double IDLE_TAIL = 0.1;
+    /// Most tasks per thread.
+    private static final int LOAD = 4;
 
     int tasks() {
         return rowTasks * columnTasks;
@@ -46,7 +50,7 @@ record GemmPlan(boolean turned, int rows, int columns, int rowTasks, int columnT
 
         Choice improve(Choice best, int threads) {
             for (int rowTasks = 1; rowTasks <= 2 * threads; rowTasks++) {
-                for (int load = 1; load <= 2; load++) {
+                for (int load = 1; load <= LOAD; load++) {
                     int columnTasks = Math.max(1, load * threads / (rowTasks * Math.min(batch, threads)));
                     double nanos = nanos(rowTasks, columnTasks, threads) + HAND_OFF;
                     if (nanos < best.nanos) {
@@ -63,13 +67,13 @@ record GemmPlan(boolean turned, int rows, int columns, int rowTasks, int columnT
             long tasks = (long) batch * ceil(rows, r) * ceil(columns, c);
             double readRow = rowSide instanceof Source.Lines ? LINES_TO_ROWS : STEPS_TO_ROWS;
             double readPanel = panelSide instanceof Source.Steps ? STEPS_TO_PANELS : LINES_TO_PANELS;
-            double paddedRows = ceil(r, kernel.rows()) * (double) kernel.rows();
+            double paddedRows = kernel.paddedHeight(r);
             double paddedColumns = ceil(c, kernel.lanes()) * (double) kernel.lanes();
             double multiply = paddedRows * paddedColumns * MULTIPLY_ADD_LANE / kernel.lanes();
             double read = r * (double) ceil(c, Workspace.NC) * readRow + c * readPanel;
             double tiles = (double) ceil(r, kernel.rows()) * ceil(c, kernel.columns()) * ceil(k, MicroKernel.KC);
             double task = k * (multiply + read) + tiles * (turned ? STORE_TURNED_TILE : STORE_TILE);
-            return (tasks + threads - 1) / threads * task;
+            return ((tasks + threads - 1) / threads + (threads > 1 ? IDLE_TAIL : 0)) * task;
         }
 
         GemmPlan plan(int rowTasks, int columnTasks) {

@@ -69,6 +69,12 @@ abstract sealed class MicroKernel permits MicroKernel512, MicroKernel256, MicroK
         return (rows + lanes - 1) / lanes * lanes;
     }
 
+    /// Rows that are computed for `height` rows: whole tiles, then whole edges.
+    final int paddedHeight(int height) {
+        int left = height % rows;
+        return height - left + (left > 2 * edgeRows ? rows : (left + edgeRows - 1) / edgeRows * edgeRows);
+    }
+
     /// Computes a tile of `height ≤ rows` (from `a[at]`) by `width ≤ columns` into `out` (row distance `columns`). Scratch outside that
     /// part holds anything afterwards.
     final void multiply(float[] a, int at, int height, long b, int width, int depth, float[] out) {
