@@ -26,20 +26,25 @@ final class AttentionScratch {
     final float[] fourth;
     /// One panel on its way to or from tiles.
     final float[] panel;
+    /// Results of each tile, `[paddedWidth][COLUMNS]`.
+    final float[] result;
+    final float[] otherResult;
+    /// Two floats per column.
+    final float[] statistics;
+    final float[] otherStatistics;
+    /// `[BLOCK_ROWS][COLUMNS]`, as the products give them.
+    final float[] scores;
+    final float[] otherScores;
+    /// A product on its way to a result.
+    final float[] tile = new float[ROWS * COLUMNS];
+    /// One float per column of a tile.
+    final float[] factors = new float[COLUMNS];
     /// Addresses: right operands of each tile, `[width][COLUMNS]`.
     final long right;
     final long otherRight;
-    /// Results of each tile, `[paddedWidth][COLUMNS]`.
-    final long result;
-    final long otherResult;
-    /// Two floats per column.
-    final long statistics;
-    final long otherStatistics;
-    /// `[BLOCK_ROWS][COLUMNS]`
-    final long scores;
-    final long otherScores;
-    /// A tile of zeros.
-    final long zeros;
+    /// Addresses: probabilities and gradients of scores, `[BLOCK_ROWS][COLUMNS]`, right operands of the second products.
+    final long weights;
+    final long otherWeights;
     final long bytes;
     /// Keeps the addresses alive.
     private final Arena arena = Arena.ofAuto();
@@ -54,16 +59,17 @@ final class AttentionScratch {
         fourth = new float[panels];
         panel = new float[ROWS * width];
         int columns = columns(width);
+        result = new float[columns * paddedWidth];
+        otherResult = new float[columns * paddedWidth];
+        statistics = new float[columns];
+        otherStatistics = new float[columns];
+        scores = new float[BLOCK_ROWS * COLUMNS];
+        otherScores = new float[BLOCK_ROWS * COLUMNS];
         right = floats(columns * width);
         otherRight = floats(columns * width);
-        result = floats(columns * paddedWidth);
-        otherResult = floats(columns * paddedWidth);
-        statistics = floats(columns);
-        otherStatistics = floats(columns);
-        scores = floats(BLOCK_ROWS * COLUMNS);
-        otherScores = floats(BLOCK_ROWS * COLUMNS);
-        zeros = floats(ROWS * COLUMNS);
-        bytes = 4L * (4 * panels + panel.length + 2 * columns * (width + paddedWidth + 1) + (2 * BLOCK_ROWS + ROWS) * COLUMNS);
+        weights = floats(BLOCK_ROWS * COLUMNS);
+        otherWeights = floats(BLOCK_ROWS * COLUMNS);
+        bytes = 4L * (4 * panels + panel.length + 2 * columns * (width + paddedWidth + 1) + (4 * BLOCK_ROWS + ROWS + 1) * COLUMNS);
     }
 
     private long floats(int count) {
@@ -83,11 +89,8 @@ final class AttentionScratch {
         return otherRight + tile * width * COLUMN_BYTES;
     }
 
-    long result(int tile) {
-        return result + tile * paddedWidth * COLUMN_BYTES;
-    }
-
-    long otherResult(int tile) {
-        return otherResult + tile * paddedWidth * COLUMN_BYTES;
+    /// Where a tile's results begin.
+    int result(int tile) {
+        return tile * paddedWidth * COLUMNS;
     }
 }

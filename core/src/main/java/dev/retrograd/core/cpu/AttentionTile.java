@@ -11,19 +11,20 @@ import jdk.incubator.vector.VectorSpecies;
 
 /// The small matrix product under attention, and the packing of its operands.
 ///
-/// Both products of attention, and all of its backward's, are `out = in + Σₚ left[p][·] ⊗ right[p][·]`: 8 rows by {@link #COLUMNS} columns in
+/// Both products of attention, and all of its backward's, are `out = Σₚ left[p][·] ⊗ right[p][·]`: 8 rows by {@link #COLUMNS} columns in
 /// registers. The columns are queries (or keys), so softmax works on whole vectors and never sums across lanes. The left operand lies in
 /// panels, 8 floats per depth step; the right one in native memory, `COLUMNS` floats per depth step.
 ///
-/// The compiler wants accumulators as locals, constant distances in the loop, and one kernel per number of registers.
+/// The layout obeys the compiler: accumulators are locals, distances in the loop constant, one kernel per number of registers, and results
+/// go to an array, since every access to native memory takes a share of the nodes that a method may be compiled to.
 final class AttentionTile {
     /// Rows of a tile, and floats per depth step of a panel.
     static final int ROWS = 8;
     /// Columns of a tile.
     static final int COLUMNS = 2 * LANES;
     static final long COLUMN_BYTES = COLUMNS * 4L;
+    private static final long VECTOR_BYTES = LANES * 4L;
 
-    private static final long RIGHT = LANES * 4L;
     /// Whether 16 accumulators fit into the registers beside the operands.
     private static final boolean WIDE = LANES == 16;
     /// The widest vector of at most {@link #ROWS} floats.
@@ -32,32 +33,32 @@ final class AttentionTile {
     private AttentionTile() {
     }
 
-    /// `out = in + left·right`, {@link #ROWS} rows; `in` may be `out`.
+    /// `out = left·right`, {@link #ROWS} rows, {@link #COLUMNS} floats apart.
     ///
     /// @param at where the panel begins in `left`
     /// @param right address of the right operand
-    /// @param in address of the summand, row distance {@link #COLUMN_BYTES}
-    static void multiplyAdd(int depth, float[] left, int at, long right, long in, long out) {
+    /// @param to where the rows begin in `out`
+    static void multiply(int depth, float[] left, int at, long right, float[] out, int to) {
         if (WIDE) {
-            eightRows(depth, left, at, right, in, out);
+            eightRows(depth, left, at, right, out, to);
         } else {
-            fourRows(depth, left, at, right, in, out);
-            fourRows(depth, left, at + 4, right, in + 4 * COLUMN_BYTES, out + 4 * COLUMN_BYTES);
+            fourRows(depth, left, at, right, out, to);
+            fourRows(depth, left, at + 4, right, out, to + 4 * COLUMNS);
         }
     }
 
-    private static void eightRows(int depth, float[] left, int at, long right, long in, long out) {
-        FloatVector c0l = load(in), c0r = load(in + RIGHT);
-        FloatVector c1l = load(in + COLUMN_BYTES), c1r = load(in + COLUMN_BYTES + RIGHT);
-        FloatVector c2l = load(in + 2 * COLUMN_BYTES), c2r = load(in + 2 * COLUMN_BYTES + RIGHT);
-        FloatVector c3l = load(in + 3 * COLUMN_BYTES), c3r = load(in + 3 * COLUMN_BYTES + RIGHT);
-        FloatVector c4l = load(in + 4 * COLUMN_BYTES), c4r = load(in + 4 * COLUMN_BYTES + RIGHT);
-        FloatVector c5l = load(in + 5 * COLUMN_BYTES), c5r = load(in + 5 * COLUMN_BYTES + RIGHT);
-        FloatVector c6l = load(in + 6 * COLUMN_BYTES), c6r = load(in + 6 * COLUMN_BYTES + RIGHT);
-        FloatVector c7l = load(in + 7 * COLUMN_BYTES), c7r = load(in + 7 * COLUMN_BYTES + RIGHT);
+    private static void eightRows(int depth, float[] left, int at, long right, float[] out, int to) {
+        FloatVector c0l = FloatVector.zero(FLOATS), c0r = c0l;
+        FloatVector c1l = FloatVector.zero(FLOATS), c1r = c1l;
+        FloatVector c2l = FloatVector.zero(FLOATS), c2r = c2l;
+        FloatVector c3l = FloatVector.zero(FLOATS), c3r = c3l;
+        FloatVector c4l = FloatVector.zero(FLOATS), c4r = c4l;
+        FloatVector c5l = FloatVector.zero(FLOATS), c5r = c5l;
+        FloatVector c6l = FloatVector.zero(FLOATS), c6r = c6l;
+        FloatVector c7l = FloatVector.zero(FLOATS), c7r = c7l;
         for (int p = 0; p < depth; p++) {
-            FloatVector bl = load(right + p * COLUMN_BYTES);
-            FloatVector br = load(right + p * COLUMN_BYTES + RIGHT);
+            FloatVector bl = FloatVector.fromMemorySegment(FLOATS, ALL, right + p * COLUMN_BYTES, LE);
+            FloatVector br = FloatVector.fromMemorySegment(FLOATS, ALL, right + p * COLUMN_BYTES + VECTOR_BYTES, LE);
             int i = at + p * ROWS;
             FloatVector a0 = FloatVector.broadcast(FLOATS, left[i]);
             c0l = a0.fma(bl, c0l);
@@ -84,24 +85,32 @@ final class AttentionTile {
             c7l = a7.fma(bl, c7l);
             c7r = a7.fma(br, c7r);
         }
-        store(c0l, c0r, out);
-        store(c1l, c1r, out + COLUMN_BYTES);
-        store(c2l, c2r, out + 2 * COLUMN_BYTES);
-        store(c3l, c3r, out + 3 * COLUMN_BYTES);
-        store(c4l, c4r, out + 4 * COLUMN_BYTES);
-        store(c5l, c5r, out + 5 * COLUMN_BYTES);
-        store(c6l, c6r, out + 6 * COLUMN_BYTES);
-        store(c7l, c7r, out + 7 * COLUMN_BYTES);
+        c0l.intoArray(out, to);
+        c0r.intoArray(out, to + LANES);
+        c1l.intoArray(out, to + COLUMNS);
+        c1r.intoArray(out, to + COLUMNS + LANES);
+        c2l.intoArray(out, to + 2 * COLUMNS);
+        c2r.intoArray(out, to + 2 * COLUMNS + LANES);
+        c3l.intoArray(out, to + 3 * COLUMNS);
+        c3r.intoArray(out, to + 3 * COLUMNS + LANES);
+        c4l.intoArray(out, to + 4 * COLUMNS);
+        c4r.intoArray(out, to + 4 * COLUMNS + LANES);
+        c5l.intoArray(out, to + 5 * COLUMNS);
+        c5r.intoArray(out, to + 5 * COLUMNS + LANES);
+        c6l.intoArray(out, to + 6 * COLUMNS);
+        c6r.intoArray(out, to + 6 * COLUMNS + LANES);
+        c7l.intoArray(out, to + 7 * COLUMNS);
+        c7r.intoArray(out, to + 7 * COLUMNS + LANES);
     }
 
-    private static void fourRows(int depth, float[] left, int at, long right, long in, long out) {
-        FloatVector c0l = load(in), c0r = load(in + RIGHT);
-        FloatVector c1l = load(in + COLUMN_BYTES), c1r = load(in + COLUMN_BYTES + RIGHT);
-        FloatVector c2l = load(in + 2 * COLUMN_BYTES), c2r = load(in + 2 * COLUMN_BYTES + RIGHT);
-        FloatVector c3l = load(in + 3 * COLUMN_BYTES), c3r = load(in + 3 * COLUMN_BYTES + RIGHT);
+    private static void fourRows(int depth, float[] left, int at, long right, float[] out, int to) {
+        FloatVector c0l = FloatVector.zero(FLOATS), c0r = c0l;
+        FloatVector c1l = FloatVector.zero(FLOATS), c1r = c1l;
+        FloatVector c2l = FloatVector.zero(FLOATS), c2r = c2l;
+        FloatVector c3l = FloatVector.zero(FLOATS), c3r = c3l;
         for (int p = 0; p < depth; p++) {
-            FloatVector bl = load(right + p * COLUMN_BYTES);
-            FloatVector br = load(right + p * COLUMN_BYTES + RIGHT);
+            FloatVector bl = FloatVector.fromMemorySegment(FLOATS, ALL, right + p * COLUMN_BYTES, LE);
+            FloatVector br = FloatVector.fromMemorySegment(FLOATS, ALL, right + p * COLUMN_BYTES + VECTOR_BYTES, LE);
             int i = at + p * ROWS;
             FloatVector a0 = FloatVector.broadcast(FLOATS, left[i]);
             c0l = a0.fma(bl, c0l);
@@ -116,23 +125,32 @@ final class AttentionTile {
             c3l = a3.fma(bl, c3l);
             c3r = a3.fma(br, c3r);
         }
-        store(c0l, c0r, out);
-        store(c1l, c1r, out + COLUMN_BYTES);
-        store(c2l, c2r, out + 2 * COLUMN_BYTES);
-        store(c3l, c3r, out + 3 * COLUMN_BYTES);
+        c0l.intoArray(out, to);
+        c0r.intoArray(out, to + LANES);
+        c1l.intoArray(out, to + COLUMNS);
+        c1r.intoArray(out, to + COLUMNS + LANES);
+        c2l.intoArray(out, to + 2 * COLUMNS);
+        c2r.intoArray(out, to + 2 * COLUMNS + LANES);
+        c3l.intoArray(out, to + 3 * COLUMNS);
+        c3r.intoArray(out, to + 3 * COLUMNS + LANES);
     }
 
-    static FloatVector load(long address) {
-        return FloatVector.fromMemorySegment(FLOATS, ALL, address, LE);
+    /// `result = result·factor + tile` with a factor per column, {@link #ROWS} rows.
+    static void fold(float[] tile, float[] factors, float[] result, int at) {
+        FloatVector left = FloatVector.fromArray(FLOATS, factors, 0);
+        FloatVector right = FloatVector.fromArray(FLOATS, factors, LANES);
+        for (int i = 0; i < ROWS * COLUMNS; i += COLUMNS) {
+            FloatVector.fromArray(FLOATS, result, at + i).fma(left, FloatVector.fromArray(FLOATS, tile, i)).intoArray(result, at + i);
+            FloatVector.fromArray(FLOATS, result, at + i + LANES).fma(right, FloatVector.fromArray(FLOATS, tile, i + LANES))
+                    .intoArray(result, at + i + LANES);
+        }
     }
 
-    static void store(FloatVector v, long address) {
-        v.intoMemorySegment(ALL, address, LE);
-    }
-
-    private static void store(FloatVector left, FloatVector right, long address) {
-        left.intoMemorySegment(ALL, address, LE);
-        right.intoMemorySegment(ALL, address + RIGHT, LE);
+    /// `result += tile`, {@link #ROWS} rows.
+    static void fold(float[] tile, float[] result, int at) {
+        for (int i = 0; i < ROWS * COLUMNS; i += LANES) {
+            FloatVector.fromArray(FLOATS, result, at + i).add(FloatVector.fromArray(FLOATS, tile, i)).intoArray(result, at + i);
+        }
     }
 
     /// Rounds up to whole tile rows.
@@ -225,14 +243,14 @@ final class AttentionTile {
 
     /// The reverse: one tile's columns, times a factor each, to rows of a matrix.
     ///
-    /// @param tile address of `[width][COLUMNS]`
-    /// @param factors address of `COLUMNS` floats
-    static void unpack(long tile, long factors, int count, int width, float[] panel, long matrix, long rowBytes) {
+    /// @param tile `[width][COLUMNS]` from `at` on
+    /// @param factors `COLUMNS` of them
+    static void unpack(float[] tile, int at, float[] factors, int count, int width, float[] panel, long matrix, long rowBytes) {
         for (int j = 0; j < count; j += ROWS) {
             for (int r = 0; r < ROWS; r += STRIP.length()) {
-                FloatVector factor = FloatVector.fromMemorySegment(STRIP, ALL, factors + (j + r) * 4L, LE);
+                FloatVector factor = FloatVector.fromArray(STRIP, factors, j + r);
                 for (int d = 0; d < width; d++) {
-                    FloatVector.fromMemorySegment(STRIP, ALL, tile + d * COLUMN_BYTES + (j + r) * 4L, LE).mul(factor).intoArray(panel, d * ROWS + r);
+                    FloatVector.fromArray(STRIP, tile, at + d * COLUMNS + j + r).mul(factor).intoArray(panel, d * ROWS + r);
                 }
             }
             for (int r = 0; r < Math.min(ROWS, count - j); r++) {

@@ -2,17 +2,19 @@ package dev.retrograd.core.cpu;
 
 import static dev.retrograd.core.cpu.AttentionScratch.BLOCK_ROWS;
 import static dev.retrograd.core.cpu.AttentionTile.COLUMNS;
-import static dev.retrograd.core.cpu.AttentionTile.COLUMN_BYTES;
 import static dev.retrograd.core.cpu.AttentionTile.ROWS;
-import static dev.retrograd.core.cpu.AttentionTile.multiplyAdd;
+import static dev.retrograd.core.cpu.AttentionTile.multiply;
 import static dev.retrograd.core.cpu.Native.ALL;
 import static dev.retrograd.core.cpu.Native.LE;
 import static dev.retrograd.core.cpu.VectorMath.FLOATS;
 import static dev.retrograd.core.cpu.VectorMath.LANES;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Tensor;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -108,8 +110,9 @@ final class CpuAttention {
         forEachBlock(h, h.queries, (s, image, head, from, count) -> {
             AttentionTile.packRight(h.query(qs, image, head, from), h.rowBytes(), count, h.width, h.scale, s.panel, s.right);
             int tiles = Math.ceilDiv(count, COLUMNS);
-            AttentionSoftmax.reset(s.statistics, s.otherStatistics, tiles * COLUMNS);
-            Native.zero(s.result, tiles * s.paddedWidth * COLUMNS);
+            Arrays.fill(s.statistics, Float.NEGATIVE_INFINITY);
+            Arrays.fill(s.otherStatistics, 0);
+            Arrays.fill(s.result, 0, s.result(tiles), 0);
             int end = h.causal ? Math.min(h.keys, from + count) : h.keys;
             for (int key = 0; key < end; key += BLOCK_ROWS) {
                 int rows = Math.min(BLOCK_ROWS, h.keys - key);
@@ -121,38 +124,39 @@ final class CpuAttention {
                 }
             }
             for (int tile = 0; tile < tiles; tile++) {
-                long max = s.statistics + tile * COLUMN_BYTES;
-                AttentionSoftmax.finish(max, s.otherStatistics + tile * COLUMN_BYTES, s.scores);
-                int first = from + tile * COLUMNS;
+                AttentionSoftmax.finish(s.statistics, s.otherStatistics, tile * COLUMNS, s.factors);
                 int columns = Math.min(COLUMNS, count - tile * COLUMNS);
-                AttentionTile.unpack(s.result(tile), s.scores, columns, h.width, s.panel, h.query(ys, image, head, first), h.rowBytes());
-                Native.copy(max, h.statistic(sums, image, head, first), columns);
+                long to = h.query(ys, image, head, from + tile * COLUMNS);
+                AttentionTile.unpack(s.result, s.result(tile), s.factors, columns, h.width, s.panel, to, h.rowBytes());
             }
+            MemorySegment.copy(s.statistics, 0, ALL, JAVA_FLOAT, h.statistic(sums, image, head, from), count);
         });
     }
 
     private static void forwardTile(AttentionScratch s, int tile, int rows, boolean causal, int key, int query) {
-        scores(s.first, rows, s.width, s.right(tile), s.zeros, s.scores);
+        scores(s.first, rows, s.width, s.right(tile), s.scores);
         if (causal && key + rows - 1 > query) {
             AttentionSoftmax.maskRowsAfterColumns(s.scores, rows, key, query);
         }
-        if (AttentionSoftmax.update(s.scores, rows, s.statistics + tile * COLUMN_BYTES, s.otherStatistics + tile * COLUMN_BYTES, s.otherScores)) {
-            AttentionSoftmax.rescale(s.result(tile), s.paddedWidth, s.otherScores);
+        AttentionSoftmax.update(s.scores, rows, s.statistics, s.otherStatistics, tile * COLUMNS, s.factors, s.weights);
+        for (int d = 0; d < s.paddedWidth; d += ROWS) {
+            multiply(rows, s.second, d * rows, s.weights, s.tile, 0);
+            AttentionTile.fold(s.tile, s.factors, s.result, s.result(tile) + d * COLUMNS);
         }
-        accumulate(s.second, rows, s.paddedWidth, s.scores, s.result(tile));
     }
 
     /// `scores = left·right` over the head width, for all rows of a block.
-    private static void scores(float[] panels, int rows, int width, long right, long zeros, long scores) {
+    private static void scores(float[] panels, int rows, int width, long right, float[] scores) {
         for (int r = 0; r < rows; r += ROWS) {
-            multiplyAdd(width, panels, r * width, right, zeros, scores + r * COLUMN_BYTES);
+            multiply(width, panels, r * width, right, scores, r * COLUMNS);
         }
     }
 
-    /// `result += leftᵀ·scores` over the rows of a block, for the whole head width.
-    private static void accumulate(float[] panels, int rows, int paddedWidth, long scores, long result) {
-        for (int d = 0; d < paddedWidth; d += ROWS) {
-            multiplyAdd(rows, panels, d * rows, scores, result + d * COLUMN_BYTES, result + d * COLUMN_BYTES);
+    /// `result += leftᵀ·weights` over the rows of a block, for the whole head width.
+    private static void accumulate(AttentionScratch s, float[] panels, int rows, long weights, float[] result, int at) {
+        for (int d = 0; d < s.paddedWidth; d += ROWS) {
+            multiply(rows, panels, d * rows, weights, s.tile, 0);
+            AttentionTile.fold(s.tile, result, at + d * COLUMNS);
         }
     }
 
@@ -183,7 +187,7 @@ final class CpuAttention {
         FloatVector sum = FloatVector.zero(FLOATS);
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            sum = AttentionTile.load(a + i * 4L).fma(AttentionTile.load(b + i * 4L), sum);
+            sum = FloatVector.fromMemorySegment(FLOATS, ALL, a + i * 4L, LE).fma(FloatVector.fromMemorySegment(FLOATS, ALL, b + i * 4L, LE), sum);
         }
         if (i < count) {
             VectorMask<Float> tail = VectorMath.firstLanes(count - i);
@@ -199,10 +203,9 @@ final class CpuAttention {
             AttentionTile.packRight(h.query(q, image, head, from), h.rowBytes(), count, h.width, h.scale, s.panel, s.right);
             AttentionTile.packRight(h.query(dy, image, head, from), h.rowBytes(), count, h.width, 1, s.panel, s.otherRight);
             int tiles = Math.ceilDiv(count, COLUMNS);
-            Native.zero(s.result, tiles * s.paddedWidth * COLUMNS);
-            AttentionSoftmax.reset(s.statistics, s.otherStatistics, tiles * COLUMNS);
-            Native.copy(h.statistic(logSumExp, image, head, from), s.statistics, count);
-            Native.copy(h.statistic(delta, image, head, from), s.otherStatistics, count);
+            Arrays.fill(s.result, 0, s.result(tiles), 0);
+            Native.copy(h.statistic(logSumExp, image, head, from), s.statistics, 0, count);
+            Native.copy(h.statistic(delta, image, head, from), s.otherStatistics, 0, count);
             int end = h.causal ? Math.min(h.keys, from + count) : h.keys;
             for (int key = 0; key < end; key += BLOCK_ROWS) {
                 int rows = Math.min(BLOCK_ROWS, h.keys - key);
@@ -219,13 +222,13 @@ final class CpuAttention {
     }
 
     private static void queryGradientTile(AttentionScratch s, int tile, int rows, boolean causal, int key, int query) {
-        scores(s.first, rows, s.width, s.right(tile), s.zeros, s.scores);
-        scores(s.second, rows, s.width, s.otherRight(tile), s.zeros, s.otherScores);
+        scores(s.first, rows, s.width, s.right(tile), s.scores);
+        scores(s.second, rows, s.width, s.otherRight(tile), s.otherScores);
         if (causal && key + rows - 1 > query) {
             AttentionSoftmax.maskRowsAfterColumns(s.scores, rows, key, query);
         }
-        AttentionSoftmax.differentiate(s.scores, s.otherScores, rows, s.statistics + tile * COLUMN_BYTES, s.otherStatistics + tile * COLUMN_BYTES);
-        accumulate(s.third, rows, s.paddedWidth, s.scores, s.result(tile));
+        AttentionSoftmax.differentiate(s.scores, s.otherScores, rows, s.statistics, s.otherStatistics, tile * COLUMNS, s.weights);
+        accumulate(s, s.third, rows, s.weights, s.result, s.result(tile));
     }
 
     /// `dv = Pᵀ·dy` and `dk = scale·dSᵀ·q`; columns are keys.
@@ -234,8 +237,8 @@ final class CpuAttention {
             AttentionTile.packRight(h.key(k, image, head, from), h.rowBytes(), count, h.width, h.scale, s.panel, s.right);
             AttentionTile.packRight(h.key(v, image, head, from), h.rowBytes(), count, h.width, 1, s.panel, s.otherRight);
             int tiles = Math.ceilDiv(count, COLUMNS);
-            Native.zero(s.result, tiles * s.paddedWidth * COLUMNS);
-            Native.zero(s.otherResult, tiles * s.paddedWidth * COLUMNS);
+            Arrays.fill(s.result, 0, s.result(tiles), 0);
+            Arrays.fill(s.otherResult, 0, s.result(tiles), 0);
             int start = h.causal ? from / BLOCK_ROWS * BLOCK_ROWS : 0;
             for (int query = start; query < h.queries; query += BLOCK_ROWS) {
                 int rows = Math.min(BLOCK_ROWS, h.queries - query);
@@ -245,11 +248,11 @@ final class CpuAttention {
                 AttentionTile.packRows(dyBlock, h.rowBytes(), rows, h.width, s.second);
                 AttentionTile.packColumns(dyBlock, h.rowBytes(), rows, h.width, s.third);
                 AttentionTile.packColumns(qBlock, h.rowBytes(), rows, h.width, s.fourth);
-                long sums = h.statistic(logSumExp, image, head, query);
-                long deltas = h.statistic(delta, image, head, query);
+                Native.copy(h.statistic(logSumExp, image, head, query), s.statistics, 0, rows);
+                Native.copy(h.statistic(delta, image, head, query), s.otherStatistics, 0, rows);
                 int lastTile = h.causal ? Math.min(tiles, Math.ceilDiv(query + rows - from, COLUMNS)) : tiles;
                 for (int tile = 0; tile < lastTile; tile++) {
-                    keyGradientsTile(s, tile, rows, h.causal, query, from + tile * COLUMNS, sums, deltas);
+                    keyGradientsTile(s, tile, rows, h.causal, query, from + tile * COLUMNS);
                 }
             }
             unpack(s, s.result, count, 1, h.key(dv, image, head, from), h.rowBytes());
@@ -257,23 +260,23 @@ final class CpuAttention {
         });
     }
 
-    private static void keyGradientsTile(AttentionScratch s, int tile, int rows, boolean causal, int query, int key, long logSumExp, long delta) {
-        scores(s.first, rows, s.width, s.right(tile), s.zeros, s.scores);
-        scores(s.second, rows, s.width, s.otherRight(tile), s.zeros, s.otherScores);
+    private static void keyGradientsTile(AttentionScratch s, int tile, int rows, boolean causal, int query, int key) {
+        scores(s.first, rows, s.width, s.right(tile), s.scores);
+        scores(s.second, rows, s.width, s.otherRight(tile), s.otherScores);
         if (causal && key + COLUMNS - 1 > query) {
             AttentionSoftmax.maskColumnsAfterRows(s.scores, rows, query, key);
         }
-        AttentionSoftmax.differentiateRows(s.scores, s.otherScores, rows, logSumExp, delta);
-        accumulate(s.third, rows, s.paddedWidth, s.scores, s.result(tile));
-        accumulate(s.fourth, rows, s.paddedWidth, s.otherScores, s.otherResult(tile));
+        AttentionSoftmax.differentiateRows(s.scores, s.otherScores, rows, s.statistics, s.otherStatistics, s.weights, s.otherWeights);
+        accumulate(s, s.third, rows, s.weights, s.result, s.result(tile));
+        accumulate(s, s.fourth, rows, s.otherWeights, s.otherResult, s.result(tile));
     }
 
     /// Tiles of results, times a factor, to rows of a matrix.
-    private static void unpack(AttentionScratch s, long result, int count, float factor, long matrix, long rowBytes) {
-        AttentionSoftmax.fill(s.scores, factor);
+    private static void unpack(AttentionScratch s, float[] result, int count, float factor, long matrix, long rowBytes) {
+        Arrays.fill(s.factors, factor);
         for (int column = 0; column < count; column += COLUMNS) {
-            long tile = result + (long) (column / COLUMNS) * s.paddedWidth * COLUMN_BYTES;
-            AttentionTile.unpack(tile, s.scores, Math.min(COLUMNS, count - column), s.width, s.panel, matrix + column * rowBytes, rowBytes);
+            AttentionTile.unpack(result, s.result(column / COLUMNS), s.factors, Math.min(COLUMNS, count - column), s.width, s.panel,
+                    matrix + column * rowBytes, rowBytes);
         }
     }
 }
