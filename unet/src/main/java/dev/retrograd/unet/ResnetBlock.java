@@ -11,7 +11,8 @@ import java.util.Optional;
 
 /// Residual block, `x + conv2(silu(norm2(conv1(silu(norm1(x))) + time)))`, with a 1×1 shortcut where the width changes.
 ///
-/// Shared by the UNet (with time) and the VAE (without). Parity: diffusers `ResnetBlock2D`.
+/// Shared by the UNet (with time) and the VAE (without). A segment: even where all is stored, what backward does not read dies at its end, which
+/// at 512×512 halves the memory of a decoder level. Parity: diffusers `ResnetBlock2D`.
 public final class ResnetBlock {
     private static final ConvSpec CONV_3X3 = ConvSpec.square(3, 1, 1);
     private static final ConvSpec CONV_1X1 = ConvSpec.square(1, 1, 0);
@@ -41,16 +42,18 @@ public final class ResnetBlock {
 
     /// Without a timestep.
     public Var forward(Var x) {
-        return residual(x, conv1.forward(norm1.forwardSilu(x)));
+        return x.tape().segment1(name, in -> residual(in[0], conv1.forward(norm1.forwardSilu(in[0]))), x);
     }
 
     /// @param x `[B,H,W,in]`
     /// @param time silu of the timestep embedding, `[B,T]`
     /// @return `[B,H,W,out]`
     public Var forward(Var x, Var time) {
-        Var h = conv1.forward(norm1.forwardSilu(x));
-        Var shift = timeProjection.orElseThrow(() -> new IllegalStateException(name + ": has no timestep projection")).forward(time);
-        return residual(x, h.plus(shift.reshape(shift.dim(0), 1, 1, shift.dim(1))));
+        return x.tape().segment1(name, in -> {
+            Var h = conv1.forward(norm1.forwardSilu(in[0]));
+            Var shift = timeProjection.orElseThrow(() -> new IllegalStateException(name + ": has no timestep projection")).forward(in[1]);
+            return residual(in[0], h.plus(shift.reshape(shift.dim(0), 1, 1, shift.dim(1))));
+        }, x, time);
     }
 
     private Var residual(Var x, Var h) {
