@@ -8,18 +8,20 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 
-/// Transformer blocks over an image's pixels, between two projections, added back to the image. Parity: diffusers `Transformer2DModel`.
+/// Transformer blocks over an image's pixels, between two projections, added back to the image; a segment. Parity: diffusers `Transformer2DModel`.
 ///
 /// Channels last, a 1×1 convolution *is* a linear layer: both forms of the projections are one here.
 final class SpatialTransformer {
     private static final double EPS = 1e-6;
 
+    private final String name;
     private final GroupNorm norm;
     private final Linear projIn;
     private final List<TransformerBlock> blocks = new ArrayList<>();
     private final Linear projOut;
 
     SpatialTransformer(Weights w, int channels, int heads, int layers, UNetConfig config) throws IOException {
+        name = w.path();
         norm = GroupNorm.load(w.in("norm"), config.groups(), EPS, channels);
         projIn = projection(w.in("proj_in"), channels, config);
         for (int i = 0; i < layers; i++) {
@@ -36,11 +38,13 @@ final class SpatialTransformer {
     /// @param context text embedding, `[B,M,D]`
     Var forward(Var x, Var context) {
         int[] image = x.shape().toArray();
-        Var h = projIn.forward(norm.forward(x).reshape(image[0], image[1] * image[2], image[3]));
-        for (TransformerBlock block : blocks) {
-            h = block.forward(h, context);
-        }
-        return projOut.forward(h).reshape(image).plus(x);
+        return x.tape().segment1(name, in -> {
+            Var h = projIn.forward(norm.forward(in[0]).reshape(image[0], image[1] * image[2], image[3]));
+            for (TransformerBlock block : blocks) {
+                h = block.forward(h, in[1]);
+            }
+            return projOut.forward(h).reshape(image).plus(in[0]);
+        }, x, context);
     }
 
     List<Linear> linears() {
