@@ -8,8 +8,7 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
-/// The tiles for 128-bit vectors: 6×8 (12 of 16 registers accumulate)
-/// and 2×8 at the lower edge.
+/// Tiles of 128-bit vectors: 6×8 (12 of 16 registers accumulate), 2×8 at the lower edge.
 final class MicroKernel128 extends MicroKernel {
 
     private static final VectorSpecies<Float> F = FloatVector.SPECIES_128;

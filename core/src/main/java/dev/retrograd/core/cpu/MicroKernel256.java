@@ -8,8 +8,7 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
-/// The tiles for 256-bit vectors: 6×16 (12 of 16 registers accumulate)
-/// and 2×16 at the lower edge.
+/// Tiles of 256-bit vectors: 6×16 (12 of 16 registers accumulate), 2×16 at the lower edge.
 final class MicroKernel256 extends MicroKernel {
 
     private static final VectorSpecies<Float> F = FloatVector.SPECIES_256;

@@ -8,8 +8,7 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
-/// The tiles for 512-bit vectors: 12×32 (24 of 32 registers accumulate)
-/// and 4×32 at the lower edge.
+/// Tiles of 512-bit vectors: 12×32 (24 of 32 registers accumulate), 4×32 at the lower edge.
 final class MicroKernel512 extends MicroKernel {
 
     private static final VectorSpecies<Float> F = FloatVector.SPECIES_512;

@@ -75,7 +75,7 @@ final class Native {
         }
     }
 
-    /// Copies a large aligned block; slower to start than [#copy(long, float\[\], int, int)], as fast after.
+    /// Copies a large aligned block: slower to start than the loops above, as fast after.
     static void copyBlock(long from, float[] to, int count) {
         MemorySegment.copy(ALL, JAVA_FLOAT, from, to, 0, count);
     }
