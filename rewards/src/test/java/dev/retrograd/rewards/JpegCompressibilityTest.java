@@ -1,5 +1,6 @@
 package dev.retrograd.rewards;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -10,10 +11,12 @@ import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
 import dev.retrograd.autograd.op.SumTo;
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.PlanBackend;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Spec;
+import dev.retrograd.core.Tensor;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.core.reference.ReferenceBackend;
 import dev.retrograd.core.testing.CentralDifferences;
@@ -22,6 +25,7 @@ import java.util.Arrays;
 import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -150,6 +154,30 @@ class JpegCompressibilityTest {
             ratio += after[i] / before[i] / before.length;
         }
         assertTrue(goal == FileSizeGoal.SMALLER ? ratio <= factor : ratio >= factor, Arrays.toString(before) + " KB became " + Arrays.toString(after));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"64, 64", "56, 72"})
+    void recomputedItGivesTheSameBitsAndTakesTheBytesOfThePlan(int height, int width) {
+        PixelBatch images = TestImages.batch(8, 2, height, width);
+        try (CpuBackend cpu = new CpuBackend(CpuBackend.Options.defaults()); PlanBackend plan = new PlanBackend("cpu", cpu.workspaceBytes())) {
+            float[] stored = inSegment(cpu, Segment.Policy.STORE_ALL, images, cpu::toFloats);
+            float[] recomputed = inSegment(cpu, Segment.Policy.RECOMPUTE_ALL, images, cpu::toFloats);
+            assertArrayEquals(stored, recomputed);
+            inSegment(plan, Segment.Policy.RECOMPUTE_ALL, images, _ -> null);
+            assertEquals(plan.memory().peakBytes(), cpu.memory().peakBytes());
+        }
+    }
+
+    /// What `read` makes of the gradient when the reward is a segment; the memory's peak is that of this call.
+    private static float[] inSegment(Backend backend, Segment.Policy policy, PixelBatch images, Function<Tensor, float[]> read) {
+        try (Scope _ = backend.memory().open("update"); Tape tape = new Tape(backend, policy); Gradients gradients = new Gradients(backend)) {
+            backend.memory().resetPeak();
+            JpegCompressibility reward = new JpegCompressibility(backend, FileSizeGoal.SMALLER);
+            Var x = tape.input(backend.floats("pixels", images.shape(), images.pixels()));
+            tape.backward(tape.segment1("reward", in -> reward.score(in[0], List.of()), x).apply(SumTo.all()), gradients);
+            return read.apply(gradients.of(x).orElseThrow());
+        }
     }
 
     @Test
