@@ -26,7 +26,7 @@ public final class CpuBackend implements Backend {
     private final CpuOptimizer optimizer;
     private final CpuMatrix matrix;
     private final CpuConvolution convolution;
-    private final LoopAttention attention;
+    private final CpuAttention attention;
     private final CpuNorms norms;
     private final CpuGroupNorm groupNorms;
     private final CpuImage images;
@@ -74,7 +74,7 @@ public final class CpuBackend implements Backend {
         optimizer = new CpuOptimizer(workers);
         matrix = new CpuMatrix(gemm);
         convolution = new CpuConvolution(gemm);
-        attention = new LoopAttention(workers);
+        attention = new CpuAttention(workers);
         norms = new CpuNorms(workers);
         groupNorms = new CpuGroupNorm(workers);
         images = new CpuImage(workers);
@@ -89,7 +89,7 @@ public final class CpuBackend implements Backend {
     }
 
     @Override public long workspaceBytes() {
-        return gemm.workspaceBytes();
+        return gemm.workspaceBytes() + attention.workspaceBytes();
     }
 
     /// Bytes of tensors taken from the system: live ones, and freed ones kept for the next tensor of their size.

@@ -25,7 +25,7 @@ interface ReferenceAttention extends AttentionKernels {
                 }
                 lse.set(h.statistic(n), max + Math.log(sum));
                 for (int m = 0; m < h.keys; m++) {
-                    double p = Math.exp(s[n][m] - max) / sum;
+                    double p = value.rounded(Math.exp(s[n][m] - max) / sum);
                     for (int d = 0; d < h.width; d++) {
                         out.add(h.query(n, d), p * value.get(h.key(m, d)));
                     }
@@ -57,10 +57,10 @@ interface ReferenceAttention extends AttentionKernels {
                     rowSums.add(h.statistic(n), gradient.get(h.query(n, d)) * result.get(h.query(n, d)));
                 }
                 for (int m = 0; m < h.keys; m++) {
-                    double p = Math.exp(s[n][m] - lse.get(h.statistic(n)));
+                    double p = query.rounded(Math.exp(s[n][m] - lse.get(h.statistic(n))));
                     double dp = 0;
                     for (int d = 0; d < h.width; d++) {
-                        dp += gradient.get(h.query(n, d)) * value.get(h.key(m, d));
+                        dp = query.rounded(dp + gradient.get(h.query(n, d)) * value.get(h.key(m, d)));
                     }
                     double ds = p * (dp - rowSums.get(h.statistic(n)));
                     for (int d = 0; d < h.width; d++) {
@@ -102,9 +102,9 @@ interface ReferenceAttention extends AttentionKernels {
                 for (int m = 0; m < keys; m++) {
                     double sum = 0;
                     for (int d = 0; d < width; d++) {
-                        sum += q.get(query(n, d)) * k.get(key(m, d));
+                        sum = q.rounded(sum + q.get(query(n, d)) * k.get(key(m, d)));
                     }
-                    s[n][m] = spec.causal() && m > n ? Double.NEGATIVE_INFINITY : spec.scale() * sum;
+                    s[n][m] = spec.causal() && m > n ? Double.NEGATIVE_INFINITY : q.rounded(spec.scale() * sum);
                 }
             }
             return s;

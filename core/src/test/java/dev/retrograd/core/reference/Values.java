@@ -27,15 +27,15 @@ record Values(double[] array, int start, int length, boolean single) {
     }
 
     void set(long i, double value) {
-        array[index(i)] = single ? (float) value : value;
+        array[index(i)] = rounded(value);
     }
 
     void add(long i, double value) {
-        set(i, get(i) + (single ? (float) value : value));
+        set(i, get(i) + rounded(value));
     }
 
     void fill(double value) {
-        Arrays.fill(array, start, start + length, single ? (float) value : value);
+        Arrays.fill(array, start, start + length, rounded(value));
     }
 
     private int index(long i) {
@@ -60,5 +60,10 @@ record Values(double[] array, int start, int length, boolean single) {
             }
         }
         return indices;
+    }
+
+    /// An intermediate value as this tensor's backend holds it: rounded to float32 where stored values are.
+    double rounded(double value) {
+        return single ? (float) value : value;
     }
 }
