@@ -28,7 +28,9 @@ public record PixelBatch(float[] pixels, int batch, int height, int width) {
         return Shape.of(batch, height, width, 3);
     }
 
-    /// One colour of an image as its 8-bit value, 0..255: the nearest one, beyond [0,1] the end.
+    /// One colour of an image as its 8-bit value, 0..255: the nearest one, half to even; beyond [0,1] the end.
+    ///
+    /// Parity: diffusers `VaeImageProcessor.numpy_to_pil`, `(images * 255).round()` in float32.
     ///
     /// @throws IllegalArgumentException for NaN
     public int rgb(int image, int row, int column, int channel) {
@@ -36,10 +38,11 @@ public record PixelBatch(float[] pixels, int batch, int height, int width) {
         if (Float.isNaN(value)) {
             throw new IllegalArgumentException("pixels: values must be numbers, got NaN in image " + image + " at row " + row + ", column " + column);
         }
-        return Math.clamp(Math.round(value * 255), 0, 255);
+        return Math.clamp((long) Math.rint(value * 255), 0, 255);
     }
 
-    static void requireImages(String where, Shape shape) {
+    /// @throws ShapeException unless the shape is `[B,H,W,3]`
+    public static void requireImages(String where, Shape shape) {
         if (shape.rank() != 4 || shape.dim(3) != 3 || shape.dim(1) < 1 || shape.dim(2) < 1) {
             throw new ShapeException(where + ": images must be [B,H,W,3], got " + shape);
         }

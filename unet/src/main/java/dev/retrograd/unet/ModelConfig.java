@@ -60,9 +60,21 @@ public final class ModelConfig {
         return of(where + " '" + key + "'", n == null ? JsonNodeFactory.instance.objectNode() : n);
     }
 
+    /// These settings, and for each key that is missing or null the one of `lower`.
+    public ModelConfig over(ModelConfig lower) {
+        ObjectNode merged = lower.node.deepCopy();
+        node.properties().stream().filter(e -> !e.getValue().isNull() || !merged.has(e.getKey())).forEach(e -> merged.set(e.getKey(), e.getValue()));
+        return new ModelConfig(where, merged);
+    }
+
     /// Whether a key is there with a value other than null.
     public boolean has(String key) {
         return node.hasNonNull(key);
+    }
+
+    /// Whether a key holds an object.
+    public boolean isObject(String key) {
+        return node.path(key).isObject();
     }
 
     private JsonNode take(String key) {
@@ -150,6 +162,19 @@ public final class ModelConfig {
                 throw wrong(key, "a list of positive integers", n);
             }
             values[i] = n.get(i).intValue();
+        }
+        return values;
+    }
+
+    /// A list of `count` numbers.
+    public double[] numbers(String key, int count) throws ModelFormatException {
+        JsonNode n = list(key);
+        double[] values = new double[n.size()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = n.get(i).isNumber() ? n.get(i).doubleValue() : Double.NaN;
+        }
+        if (values.length != count || !java.util.Arrays.stream(values).allMatch(Double::isFinite)) {
+            throw wrong(key, "a list of " + count + " numbers", n);
         }
         return values;
     }

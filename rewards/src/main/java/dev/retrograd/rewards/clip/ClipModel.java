@@ -1,0 +1,116 @@
+package dev.retrograd.rewards.clip;
+
+import dev.retrograd.autograd.Parameter;
+import dev.retrograd.autograd.Tape;
+import dev.retrograd.autograd.Var;
+import dev.retrograd.autograd.nn.Linear;
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.io.ModelFormatException;
+import dev.retrograd.core.io.SafeTensors;
+import dev.retrograd.unet.StateDict;
+import dev.retrograd.unet.text.ClipTextEncoder;
+import dev.retrograd.unet.text.ClipTokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+
+/// A CLIP model from a Hugging Face folder, frozen, on a backend: tokenizer, both towers and their projections.
+///
+/// It owns its weights; {@link #close()} frees them. Source: arXiv 2103.00020. Parity: transformers `CLIPModel`.
+public final class ClipModel implements AutoCloseable {
+    /// Old files carry the positions 0, 1, … as tensors.
+    private static final Set<String> OLD_POSITION_IDS = Set.of("text_model.embeddings.position_ids", "vision_model.embeddings.position_ids");
+
+    private final Backend backend;
+    private final StateDict weights;
+    private final ClipPreprocessing preprocessing;
+    private final ClipTokenizer tokenizer;
+    private final ClipTextEncoder text;
+    private final Linear textProjection;
+    private final ClipVisionEncoder vision;
+    private final Parameter logitScale;
+
+    private ClipModel(Backend backend, Path folder, ClipConfig config, StateDict weights) throws IOException {
+        this.backend = backend;
+        this.weights = weights;
+        preprocessing = ClipPreprocessing.read(folder, config.vision().imageSize());
+        tokenizer = ClipTokenizer.load(folder);
+        if (tokenizer.vocabularySize() > config.text().vocabulary()) {
+            throw new ModelFormatException(folder + ": the tokenizer's ids must be below vocab_size " + config.text().vocabulary() + ", got " + (tokenizer.vocabularySize() - 1));
+        }
+        if (tokenizer.options().maxLength() > config.text().positions()) {
+            throw new ModelFormatException(folder + ": the tokenizer's model_max_length must be at most max_position_embeddings " + config.text().positions()
+                    + ", got " + tokenizer.options().maxLength());
+        }
+        text = new ClipTextEncoder(config.text(), weights.in("text_model"));
+        textProjection = Linear.load(weights.in("text_projection"), config.text().width(), config.projection(), false);
+        vision = new ClipVisionEncoder(config.vision(), config.projection(), weights);
+        logitScale = weights.get("logit_scale");
+        weights.requireAllRead(OLD_POSITION_IDS::contains);
+    }
+
+    /// Loads a folder with `config.json`, `model.safetensors`, the tokenizer's files, and `preprocessor_config.json` if it has one.
+    ///
+    /// @throws ModelFormatException if a file is missing, damaged, or describes a model that is not supported; the message names it
+    public static ClipModel load(Backend backend, Path folder) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            throw new ModelFormatException(folder + ": a CLIP model folder is required, but " + (Files.exists(folder) ? "this is a file" : "there is none"));
+        }
+        ClipConfig config = ClipConfig.read(folder.resolve("config.json"));
+        Path file = folder.resolve("model.safetensors");
+        try (SafeTensors tensors = SafeTensors.open(file)) {
+            StateDict weights = new StateDict(file.toString(), tensors, backend);
+            boolean loaded = false;
+            try {
+                ClipModel model = new ClipModel(backend, folder, config, weights);
+                loaded = true;
+                return model;
+            } finally {
+                if (!loaded) {
+                    weights.close();
+                }
+            }
+        }
+    }
+
+    public Backend backend() {
+        return backend;
+    }
+
+    /// As the folder's `preprocessor_config.json` says.
+    public ClipPreprocessing preprocessing() {
+        return preprocessing;
+    }
+
+    public ClipVisionEncoder vision() {
+        return vision;
+    }
+
+    /// The natural logarithm of the factor that training multiplied similarities with, `[]`.
+    public Parameter logitScale() {
+        return logitScale;
+    }
+
+    /// Features of images.
+    ///
+    /// @param pixelValues `[B,S,S,3]`, as {@link ClipImageTransform} gives them
+    /// @return `[B,projection]`, not of unit length
+    public Var imageFeatures(Var pixelValues) {
+        return vision.forward(pixelValues).features();
+    }
+
+    /// Features of texts, of which the tokenizer keeps as many tokens as the model has positions.
+    ///
+    /// @return `[B,projection]`, not of unit length
+    /// @throws IllegalArgumentException if there is no text
+    public Var textFeatures(Tape t, List<String> texts) {
+        int[][] ids = texts.stream().map(s -> tokenizer.tokenize(s).ids()).toArray(int[][]::new);
+        return textProjection.forward(text.forward(t, ids).pooled());
+    }
+
+    @Override public void close() {
+        weights.close();
+    }
+}
