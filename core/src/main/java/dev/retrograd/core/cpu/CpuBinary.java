@@ -1,7 +1,6 @@
 package dev.retrograd.core.cpu;
 
 import static dev.retrograd.core.cpu.VectorMath.LANES;
-import static dev.retrograd.core.cpu.Vectors.load;
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
@@ -46,64 +45,85 @@ final class CpuBinary {
                 long row = i / pieces;
                 long at = i % pieces * piece;
                 int n = (int) Math.min(piece, length - at);
-                MemorySegment ap = as.asSlice((walk.offset(0, row) + at * aStep) * bytes);
-                MemorySegment bp = bs.asSlice((walk.offset(1, row) + at * bStep) * bytes);
-                MemorySegment yp = ys.asSlice((row * length + at) * bytes);
+                long aAt = (walk.offset(0, row) + at * aStep) * bytes;
+                long bAt = (walk.offset(1, row) + at * bStep) * bytes;
+                long yAt = (row * length + at) * bytes;
                 if (wide) {
-                    doubles(f, ap, (int) aStep, bp, (int) bStep, yp, n);
+                    doubles(f, as, aAt, aStep, bs, bAt, bStep, ys, yAt, n);
                 } else {
-                    floats(f, ap, (int) aStep, bp, (int) bStep, yp, n);
+                    floats(f, as, aAt, aStep, bs, bAt, bStep, ys, yAt, n);
                 }
             }
         });
     }
 
-    private static void floats(Binary f, MemorySegment a, int aStep, MemorySegment b, int bStep, MemorySegment y, int n) {
+    private static void floats(Binary f, MemorySegment a, long aAt, long aStep, MemorySegment b, long bAt, long bStep, MemorySegment y, long yAt, int n) {
         int whole = n - n % LANES;
-        if (aStep == 1 && bStep == 1) {
-            both(f, a, b, y, whole);
-        } else if (aStep == 1) {
-            withScalar(f, a, b.get(JAVA_FLOAT_UNALIGNED, 0), y, whole);
-        } else {
-            ofScalar(f, a.get(JAVA_FLOAT_UNALIGNED, 0), b, y, whole);
+        if (whole > 0) {
+            if (aStep == 1 && bStep == 1) {
+                both(f, a, aAt, b, bAt, y, yAt, whole);
+            } else if (aStep == 1) {
+                withScalar(f, a, aAt, b.get(JAVA_FLOAT_UNALIGNED, bAt), y, yAt, whole);
+            } else {
+                ofScalar(f, a.get(JAVA_FLOAT_UNALIGNED, aAt), b, bAt, y, yAt, whole);
+            }
         }
         for (int i = whole; i < n; i++) {
-            float av = a.get(JAVA_FLOAT_UNALIGNED, (long) i * aStep * 4);
-            float bv = b.get(JAVA_FLOAT_UNALIGNED, (long) i * bStep * 4);
-            y.set(JAVA_FLOAT_UNALIGNED, i * 4L, scalar(f, av, bv));
+            float av = a.get(JAVA_FLOAT_UNALIGNED, aAt + i * aStep * 4);
+            float bv = b.get(JAVA_FLOAT_UNALIGNED, bAt + i * bStep * 4);
+            y.set(JAVA_FLOAT_UNALIGNED, yAt + i * 4L, scalar(f, av, bv));
         }
     }
 
-    private static void both(Binary f, MemorySegment a, MemorySegment b, MemorySegment y, int n) {
+    // The three loops store in every arm: a vector handed from arm to arm, or to a method that is not inlined, would be boxed.
+
+    private static void both(Binary f, MemorySegment a, long aAt, MemorySegment b, long bAt, MemorySegment y, long yAt, int n) {
         for (int i = 0; i < n; i += LANES) {
-            put(f, load(a, i), load(b, i), y, i * 4L);
+            switch (f) {
+                case ADD -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).add(load(b, bAt + i * 4L)));
+                case SUB -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).sub(load(b, bAt + i * 4L)));
+                case MUL -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).mul(load(b, bAt + i * 4L)));
+                case DIV -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).div(load(b, bAt + i * 4L)));
+                case MAX -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).max(load(b, bAt + i * 4L)));
+                case MIN -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).min(load(b, bAt + i * 4L)));
+            }
         }
     }
 
-    private static void withScalar(Binary f, MemorySegment a, float b, MemorySegment y, int n) {
+    private static void withScalar(Binary f, MemorySegment a, long aAt, float b, MemorySegment y, long yAt, int n) {
         FloatVector bv = FloatVector.broadcast(VectorMath.FLOATS, b);
         for (int i = 0; i < n; i += LANES) {
-            put(f, load(a, i), bv, y, i * 4L);
+            switch (f) {
+                case ADD -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).add(bv));
+                case SUB -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).sub(bv));
+                case MUL -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).mul(bv));
+                case DIV -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).div(bv));
+                case MAX -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).max(bv));
+                case MIN -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).min(bv));
+            }
         }
     }
 
-    private static void ofScalar(Binary f, float a, MemorySegment b, MemorySegment y, int n) {
+    private static void ofScalar(Binary f, float a, MemorySegment b, long bAt, MemorySegment y, long yAt, int n) {
         FloatVector av = FloatVector.broadcast(VectorMath.FLOATS, a);
         for (int i = 0; i < n; i += LANES) {
-            put(f, av, load(b, i), y, i * 4L);
+            switch (f) {
+                case ADD -> store(y, yAt + i * 4L, av.add(load(b, bAt + i * 4L)));
+                case SUB -> store(y, yAt + i * 4L, av.sub(load(b, bAt + i * 4L)));
+                case MUL -> store(y, yAt + i * 4L, av.mul(load(b, bAt + i * 4L)));
+                case DIV -> store(y, yAt + i * 4L, av.div(load(b, bAt + i * 4L)));
+                case MAX -> store(y, yAt + i * 4L, av.max(load(b, bAt + i * 4L)));
+                case MIN -> store(y, yAt + i * 4L, av.min(load(b, bAt + i * 4L)));
+            }
         }
     }
 
-    /// Stores in every arm: a vector that several arms hand on would be boxed.
-    private static void put(Binary f, FloatVector a, FloatVector b, MemorySegment y, long at) {
-        switch (f) {
-            case ADD -> a.add(b).intoMemorySegment(y, at, ORDER);
-            case SUB -> a.sub(b).intoMemorySegment(y, at, ORDER);
-            case MUL -> a.mul(b).intoMemorySegment(y, at, ORDER);
-            case DIV -> a.div(b).intoMemorySegment(y, at, ORDER);
-            case MAX -> a.max(b).intoMemorySegment(y, at, ORDER);
-            case MIN -> a.min(b).intoMemorySegment(y, at, ORDER);
-        }
+    private static FloatVector load(MemorySegment x, long at) {
+        return FloatVector.fromMemorySegment(VectorMath.FLOATS, x, at, ORDER);
+    }
+
+    private static void store(MemorySegment y, long at, FloatVector v) {
+        v.intoMemorySegment(y, at, ORDER);
     }
 
     private static float scalar(Binary f, float a, float b) {
@@ -117,11 +137,11 @@ final class CpuBinary {
         };
     }
 
-    private static void doubles(Binary f, MemorySegment a, int aStep, MemorySegment b, int bStep, MemorySegment y, int n) {
+    private static void doubles(Binary f, MemorySegment a, long aAt, long aStep, MemorySegment b, long bAt, long bStep, MemorySegment y, long yAt, int n) {
         for (int i = 0; i < n; i++) {
-            double av = a.get(JAVA_DOUBLE_UNALIGNED, (long) i * aStep * 8);
-            double bv = b.get(JAVA_DOUBLE_UNALIGNED, (long) i * bStep * 8);
-            y.set(JAVA_DOUBLE_UNALIGNED, i * 8L, switch (f) {
+            double av = a.get(JAVA_DOUBLE_UNALIGNED, aAt + i * aStep * 8);
+            double bv = b.get(JAVA_DOUBLE_UNALIGNED, bAt + i * bStep * 8);
+            y.set(JAVA_DOUBLE_UNALIGNED, yAt + i * 8L, switch (f) {
                 case ADD -> av + bv;
                 case SUB -> av - bv;
                 case MUL -> av * bv;

@@ -156,6 +156,10 @@ final class CpuElementwise {
             for (int i = 0; i < n; i++) {
                 y.set(JAVA_SHORT_UNALIGNED, i * 2L, Float.floatToFloat16(x.get(JAVA_FLOAT_UNALIGNED, i * 4L)));
             }
+        } else if (from == DType.F32 && to == DType.BF16) {
+            for (int i = 0; i < n; i++) {
+                y.set(JAVA_SHORT_UNALIGNED, i * 2L, DType.floatToBf16(x.get(JAVA_FLOAT_UNALIGNED, i * 4L)));
+            }
         } else if (from == DType.F32 && to == DType.F64) {
             for (int i = 0; i < n; i++) {
                 y.set(JAVA_DOUBLE_UNALIGNED, i * 8L, x.get(JAVA_FLOAT_UNALIGNED, i * 4L));

@@ -11,6 +11,7 @@ import dev.retrograd.core.DType;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
 import java.util.List;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
@@ -18,6 +19,7 @@ import jdk.incubator.vector.VectorOperators;
 
 /// Sums and repetition. All sums are float64 within chunks that depend on shapes only, added in their order.
 final class CpuReduction {
+    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
     /// Columns that one task sums.
     private static final int COLUMNS = 512;
     /// Most chunks that rows are cut into, each holding a row of partial sums.
@@ -41,7 +43,7 @@ final class CpuReduction {
         boolean outerSummed = walk.axes() > 1 && walk.strides()[0][walk.axes() - 2] == 0;
         if (!wide && step == 0 && walk.axes() <= 2 && !outerSummed) {
             sumRows(CpuMemory.data(x), walk.rows(), walk.length(), scale, CpuMemory.data(y));
-        } else if (!wide && step == 1 && (walk.axes() == 2 && outerSummed || walk.axes() == 3 && outerSummed)) {
+        } else if (!wide && step == 1 && walk.axes() <= 3 && outerSummed) {
             int rows = walk.sizes()[walk.axes() - 2];
             sumColumns(CpuMemory.data(x), walk.rows() / rows, rows, walk.length(), scale, CpuMemory.data(y));
         } else {
@@ -144,7 +146,7 @@ final class CpuReduction {
             DoubleVector low = DoubleVector.zero(DOUBLES);
             DoubleVector high = DoubleVector.zero(DOUBLES);
             for (int r = 0; r < rows; r++) {
-                FloatVector v = FloatVector.fromMemorySegment(VectorMath.FLOATS, x, ((long) r * channels + c) * 4, java.nio.ByteOrder.nativeOrder());
+                FloatVector v = FloatVector.fromMemorySegment(VectorMath.FLOATS, x, ((long) r * channels + c) * 4, ORDER);
                 low = low.add(half(v, 0));
                 high = high.add(half(v, 1));
             }

@@ -34,33 +34,43 @@ final class CpuShape {
         int bytes = x.dtype().bytes();
         MemorySegment xs = CpuMemory.data(x);
         MemorySegment ys = CpuMemory.data(y);
-        Order order = Order.of(x, axes);
-        int inner = order.length();
-        if (order.innerStride() == 1) {
+        Walk walk = Walk.permuted(x.shape(), axes);
+        int inner = walk.length();
+        if (walk.step(0) <= 1) {
             workers.rows(x.elements() / inner, inner, (from, to) -> {
                 for (long row = from; row < to; row++) {
-                    MemorySegment.copy(xs, order.offset(row) * bytes, ys, row * inner * bytes, (long) inner * bytes);
+                    MemorySegment.copy(xs, walk.offset(0, row) * bytes, ys, row * inner * bytes, (long) inner * bytes);
                 }
             });
             return;
         }
-        int across = order.contiguousAxis();
-        long columns = order.sizes()[across];
-        long yStride = order.outputStride(across);
-        long xStride = order.innerStride();
+        int across = contiguousAxis(walk);
+        long columns = walk.sizes()[across];
+        long yStride = walk.outputStride(across);
+        long xStride = walk.step(0);
         long tiles = Math.ceilDiv(columns, TILE);
         workers.rows(x.elements() / inner / columns * tiles, (long) TILE * inner, (from, to) -> {
             for (long i = from; i < to; i++) {
-                long row = order.rowWithout(across, i / tiles);
+                long row = walk.rowWithout(across, i / tiles);
                 long first = i % tiles * TILE;
                 int count = (int) Math.min(TILE, columns - first);
-                long xAt = order.offset(row) + first;
+                long xAt = walk.offset(0, row) + first;
                 long yAt = row * inner + first * yStride;
                 for (int j = 0; j < inner; j += TILE) {
                     transpose(xs, xAt + j * xStride, xStride, ys, yAt + j, yStride, count, Math.min(TILE, inner - j), bytes);
                 }
             }
         });
+    }
+
+    /// The output axis along which the input is contiguous.
+    private static int contiguousAxis(Walk walk) {
+        for (int i = 0; i < walk.axes(); i++) {
+            if (walk.strides()[0][i] == 1) {
+                return i;
+            }
+        }
+        throw new AssertionError("a permutation keeps the innermost axis");
     }
 
     /// `y[c, r] = x[r, c]` for c below `columns` and r below `rows`; places and strides in elements.

@@ -56,9 +56,10 @@ final class UnarySlopeLoops {
         return s.neg().add(1).mul(s);
     }
 
+    /// `1 − tanh²(x) = 4·s·(1 − s)` with s the sigmoid at 2x.
     private static FloatVector tanhSlope(FloatVector x) {
-        FloatVector t = VectorMath.tanh(x);
-        return t.mul(t).neg().add(1);
+        FloatVector s = VectorMath.sigmoid(x.add(x));
+        return s.neg().add(1).mul(s).mul(4);
     }
 
     /// dy with the sign that |x| takes off x; 0 where x is 0.

@@ -22,20 +22,53 @@ final class VectorMath {
     static final VectorSpecies<Double> DOUBLES = VectorSpecies.of(double.class, FLOATS.vectorShape());
     static final int LANES = FLOATS.length();
 
-    private static final float LOG2_E = 1.44269504f;
-    /// ln 2 in two parts, so that `x − n·ln 2` is exact in the first.
-    private static final float LN2_HIGH = 0.693145752f;
-    private static final float LN2_LOW = 1.42860677e-6f;
-    /// Added to a float below 2²², it leaves the nearest integer, plus 126, in the low bits.
-    private static final float ROUNDER = 0x1.8p23f + 126;
     private static final float EXP_LOW = -86.9f;
     private static final float EXP_HIGH = 88.72283f;
-    private static final float ERF_SPLIT = 0.84f;
-    /// Where 1 − erf is below a float's resolution at 1.
-    private static final float ERF_END = 4.1f;
-    private static final float SQRT_HALF = 0.70710678f;
     private static final float INV_SQRT_2PI = 0.39894228f;
+    /// Where the two forms of tanh meet.
+    private static final float TANH_SPLIT = 0.625f;
+    /// The bits of √½, from which log counts octaves.
+    private static final int SQRT_HALF_BITS = 0x3F3504F3;
+    private static final int FRACTION_MASK = 0x007FFFFF;
+    private static final int FRACTION_BITS = 23;
 
+    // Constants are vectors: every broadcast inside a loop costs the compiler nodes, and past 18,000 of them it stops inlining and boxes.
+    private static final FloatVector ONE = constant(1);
+    private static final FloatVector TWO = constant(2);
+    private static final FloatVector MINUS_HALF = constant(-0.5f);
+    private static final FloatVector LOG2_E = constant(1.44269504f);
+    // ln 2 in two parts, the first with so few bits that n times it is exact
+    private static final FloatVector LN2_HIGH = constant(0.693145752f);
+    private static final FloatVector LN2_LOW = constant(1.42860677e-6f);
+    private static final FloatVector MINUS_LN2_HIGH = constant(-0.693145752f);
+    private static final FloatVector MINUS_LN2_LOW = constant(-1.42860677e-6f);
+    /// Added to a float below 2²², it leaves the nearest integer, plus 126, in the low bits.
+    private static final FloatVector ROUNDER = constant(0x1.8p23f + 126);
+    // coefficients; the number is the power that they belong to
+    private static final FloatVector EXP_3 = constant(0.333330661f);
+    private static final FloatVector EXP_4 = constant(0.0833344907f);
+    private static final FloatVector EXP_5 = constant(0.0167352408f);
+    private static final FloatVector EXP_6 = constant(0.00277269771f);
+    private static final FloatVector LOG_3 = constant(0.333333313f);
+    private static final FloatVector LOG_4 = constant(-0.250008196f);
+    private static final FloatVector LOG_5 = constant(0.200012416f);
+    private static final FloatVector LOG_6 = constant(-0.166234091f);
+    private static final FloatVector LOG_7 = constant(0.1420158f);
+    private static final FloatVector LOG_8 = constant(-0.131596103f);
+    private static final FloatVector LOG_9 = constant(0.127622172f);
+    private static final FloatVector LOG_10 = constant(-0.0763643906f);
+    private static final FloatVector TANH_3 = constant(-0.333332807f);
+    private static final FloatVector TANH_5 = constant(0.133314058f);
+    private static final FloatVector TANH_7 = constant(-0.0537365153f);
+    private static final FloatVector TANH_9 = constant(0.0206281673f);
+    private static final FloatVector TANH_11 = constant(-0.00569229666f);
+    private static final FloatVector MILLS_1 = constant(0.151427075f);
+    private static final FloatVector MILLS_2 = constant(0.194436565f);
+    private static final FloatVector MILLS_3 = constant(-0.0166349299f);
+    private static final FloatVector MILLS_4 = constant(0.375167638f);
+    private static final FloatVector MILLS_5 = constant(-0.258243203f);
+    private static final FloatVector MILLS_6 = constant(0.0538468659f);
+    private static final FloatVector MILLS_SLOPE = constant(0.39f);
     private static final VectorShuffle<Float>[] FLOAT_HALVES = halves(FLOATS);
     private static final VectorShuffle<Double>[] DOUBLE_HALVES = halves(DOUBLES);
 
@@ -62,17 +95,17 @@ final class VectorMath {
     /// `eˣ`, relative error below 2e-7; 0 below −86.9, infinity above 88.72283.
     static FloatVector exp(FloatVector x) {
         // x = n·ln2 + r; the polynomial is 2·eʳ, scaled by 2ⁿ⁻¹, whose exponent fits even for n = 128
-        FloatVector shifted = x.fma(broadcast(LOG2_E), broadcast(ROUNDER));
+        FloatVector shifted = x.fma(LOG2_E, ROUNDER);
         FloatVector n = shifted.sub(ROUNDER);
-        FloatVector r = n.fma(broadcast(-LN2_LOW), n.fma(broadcast(-LN2_HIGH), x));
-        FloatVector p = broadcast(0.00277269771f)
-                .fma(r, broadcast(0.0167352408f))
-                .fma(r, broadcast(0.0833344907f))
-                .fma(r, broadcast(0.333330661f))
-                .fma(r, broadcast(1))
-                .fma(r, broadcast(2))
-                .fma(r, broadcast(2));
-        FloatVector scale = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+        FloatVector r = n.fma(MINUS_LN2_LOW, n.fma(MINUS_LN2_HIGH, x));
+        FloatVector p = EXP_6
+                .fma(r, EXP_5)
+                .fma(r, EXP_4)
+                .fma(r, EXP_3)
+                .fma(r, ONE)
+                .fma(r, TWO)
+                .fma(r, TWO);
+        FloatVector scale = shifted.reinterpretAsInts().lanewise(VectorOperators.LSHL, FRACTION_BITS).reinterpretAsFloats();
         return p.mul(scale)
                 .blend(0, x.compare(VectorOperators.LT, EXP_LOW))
                 .blend(Float.POSITIVE_INFINITY, x.compare(VectorOperators.GT, EXP_HIGH));
@@ -80,21 +113,21 @@ final class VectorMath {
 
     /// Natural logarithm, relative error below 2e-7; −infinity at 0 (and below the smallest normal number), NaN below 0.
     static FloatVector log(FloatVector x) {
-        // x = 2ⁿ·m with m within [√½, √2); 0x3F3504F3 are the bits of √½
-        IntVector bits = x.reinterpretAsInts().sub(0x3F3504F3);
-        FloatVector n = (FloatVector) bits.lanewise(VectorOperators.ASHR, 23).convert(VectorOperators.I2F, 0);
-        FloatVector f = bits.and(0x007FFFFF).add(0x3F3504F3).reinterpretAsFloats().sub(1);
-        FloatVector p = broadcast(-0.0763643906f)
-                .fma(f, broadcast(0.127622172f))
-                .fma(f, broadcast(-0.131596103f))
-                .fma(f, broadcast(0.1420158f))
-                .fma(f, broadcast(-0.166234091f))
-                .fma(f, broadcast(0.200012416f))
-                .fma(f, broadcast(-0.250008196f))
-                .fma(f, broadcast(0.333333313f))
-                .fma(f, broadcast(-0.5f));
-        FloatVector tail = n.fma(broadcast(LN2_LOW), p.mul(f).mul(f));
-        FloatVector y = n.fma(broadcast(LN2_HIGH), tail.add(f));
+        // x = 2ⁿ·m with m within [√½, √2)
+        IntVector bits = x.reinterpretAsInts().sub(SQRT_HALF_BITS);
+        FloatVector n = (FloatVector) bits.lanewise(VectorOperators.ASHR, FRACTION_BITS).convert(VectorOperators.I2F, 0);
+        FloatVector f = bits.and(FRACTION_MASK).add(SQRT_HALF_BITS).reinterpretAsFloats().sub(1);
+        FloatVector p = LOG_10
+                .fma(f, LOG_9)
+                .fma(f, LOG_8)
+                .fma(f, LOG_7)
+                .fma(f, LOG_6)
+                .fma(f, LOG_5)
+                .fma(f, LOG_4)
+                .fma(f, LOG_3)
+                .fma(f, MINUS_HALF);
+        FloatVector tail = n.fma(LN2_LOW, p.mul(f).mul(f));
+        FloatVector y = n.fma(LN2_HIGH, tail.add(f));
         return y.blend(Float.NEGATIVE_INFINITY, x.compare(VectorOperators.LT, Float.MIN_NORMAL))
                 .blend(Float.POSITIVE_INFINITY, x.compare(VectorOperators.EQ, Float.POSITIVE_INFINITY))
                 .blend(Float.NaN, x.compare(VectorOperators.LT, 0).or(x.compare(VectorOperators.NE, x)));
@@ -102,62 +135,44 @@ final class VectorMath {
 
     /// `1/(1 + e⁻ˣ)`, relative error below 4e-7.
     static FloatVector sigmoid(FloatVector x) {
-        return broadcast(1).div(exp(x.neg()).add(1));
+        return ONE.div(exp(x.neg()).add(1));
     }
 
     /// Hyperbolic tangent, relative error below 4e-7.
     static FloatVector tanh(FloatVector x) {
         FloatVector a = x.abs();
         FloatVector z = x.mul(x);
-        FloatVector small = broadcast(-0.00569229666f)
-                .fma(z, broadcast(0.0206281673f))
-                .fma(z, broadcast(-0.0537365153f))
-                .fma(z, broadcast(0.133314058f))
-                .fma(z, broadcast(-0.333332807f))
+        FloatVector small = TANH_11
+                .fma(z, TANH_9)
+                .fma(z, TANH_7)
+                .fma(z, TANH_5)
+                .fma(z, TANH_3)
                 .mul(z).fma(x, x);
-        FloatVector large = broadcast(1).sub(broadcast(2).div(exp(a.add(a)).add(1)));
-        return copySign(large, x).blend(small, a.compare(VectorOperators.LT, 0.625f));
+        FloatVector large = ONE.sub(TWO.div(exp(a.add(a)).add(1)));
+        return copySign(large, x).blend(small, a.compare(VectorOperators.LT, TANH_SPLIT));
     }
 
-    /// The error function, absolute error below 1e-7.
-    static FloatVector erf(FloatVector x) {
-        FloatVector a = x.abs();
-        FloatVector large = copySign(broadcast(1).sub(erfcFar(a)), x);
-        return large.blend(erfNear(x), a.compare(VectorOperators.LT, ERF_SPLIT));
-    }
-
-    /// Φ(x), the normal distribution function, absolute error below 1e-7.
+    /// Φ(x), the normal distribution function, absolute error below 2e-7.
     static FloatVector normalCdf(FloatVector x) {
-        FloatVector u = x.mul(SQRT_HALF);
-        FloatVector a = u.abs();
-        FloatVector tail = erfcFar(a).mul(0.5f);
-        FloatVector large = tail.blend(broadcast(1).sub(tail), u.compare(VectorOperators.GT, 0));
-        FloatVector small = erfNear(u).fma(broadcast(0.5f), broadcast(0.5f));
-        return large.blend(small, a.compare(VectorOperators.LT, ERF_SPLIT));
+        return normalCdf(x, gauss(x));
     }
 
-    /// erf(x) for |x| below {@link #ERF_SPLIT}: odd powers.
-    private static FloatVector erfNear(FloatVector x) {
-        FloatVector z = x.mul(x);
-        return broadcast(-0.000494758715f)
-                .fma(z, broadcast(0.00480339304f))
-                .fma(z, broadcast(-0.0266454611f))
-                .fma(z, broadcast(0.112786494f))
-                .fma(z, broadcast(-0.376122028f))
-                .fma(z, broadcast(1.12837911f))
-                .mul(x);
+    /// `exp(−x²/2)`
+    static FloatVector gauss(FloatVector x) {
+        return exp(x.mul(x).mul(-0.5f));
     }
 
-    /// 1 − erf(a) for a from {@link #ERF_SPLIT} on, as e to a polynomial; 0 beyond its end.
-    private static FloatVector erfcFar(FloatVector a) {
-        FloatVector p = broadcast(0.000204555865f)
-                .fma(a, broadcast(-0.00312642171f))
-                .fma(a, broadcast(0.022552941f))
-                .fma(a, broadcast(-0.104595549f))
-                .fma(a, broadcast(-0.636440575f))
-                .fma(a, broadcast(-1.12810683f))
-                .fma(a, broadcast(-9.3640534e-05f));
-        return exp(p).blend(0, a.compare(VectorOperators.GT, ERF_END));
+    /// Φ(x), from {@link #gauss} of x: Φ(−|x|) is the density times a smooth ratio (Mills'), here a polynomial in `u = 1/(1 + 0.39·|x|)`.
+    static FloatVector normalCdf(FloatVector x, FloatVector gauss) {
+        FloatVector u = ONE.div(x.abs().fma(MILLS_SLOPE, ONE));
+        FloatVector tail = MILLS_6
+                .fma(u, MILLS_5)
+                .fma(u, MILLS_4)
+                .fma(u, MILLS_3)
+                .fma(u, MILLS_2)
+                .fma(u, MILLS_1)
+                .mul(u).mul(gauss);
+        return tail.blend(ONE.sub(tail), x.compare(VectorOperators.GT, 0));
     }
 
     /// `x·sigmoid(x)`
@@ -168,7 +183,7 @@ final class VectorMath {
     /// The derivative of {@link #silu}: `s·(1 + x·(1 − s))` with `s = sigmoid(x)`.
     static FloatVector siluSlope(FloatVector x) {
         FloatVector s = sigmoid(x);
-        return broadcast(1).sub(s).fma(x, broadcast(1)).mul(s);
+        return ONE.sub(s).fma(x, ONE).mul(s);
     }
 
     /// `x·Φ(x)`
@@ -178,8 +193,13 @@ final class VectorMath {
 
     /// The derivative of {@link #gelu}: `Φ(x) + x·φ(x)`.
     static FloatVector geluSlope(FloatVector x) {
-        FloatVector density = exp(x.mul(x).mul(-0.5f)).mul(INV_SQRT_2PI);
-        return x.fma(density, normalCdf(x));
+        FloatVector gauss = gauss(x);
+        return geluSlope(x, gauss, normalCdf(x, gauss));
+    }
+
+    /// The derivative of {@link #gelu} at x, from {@link #gauss} and {@link #normalCdf} of x.
+    static FloatVector geluSlope(FloatVector x, FloatVector gauss, FloatVector cdf) {
+        return gauss.mul(INV_SQRT_2PI).fma(x, cdf);
     }
 
     /// The sum of all lanes, halves added to halves: a defined order.
@@ -205,7 +225,7 @@ final class VectorMath {
         return FLOATS.indexInRange(0, n);
     }
 
-    private static FloatVector broadcast(float value) {
+    private static FloatVector constant(float value) {
         return FloatVector.broadcast(FLOATS, value);
     }
 
