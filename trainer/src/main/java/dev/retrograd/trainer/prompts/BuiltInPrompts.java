@@ -1,0 +1,59 @@
+package dev.retrograd.trainer.prompts;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+
+/// The prompt lists inside the jar, AlignProp's own; where they come from and their licence: `golden/prompts/README.md`.
+public enum BuiltInPrompts {
+    /// 45 animals, bare nouns
+    ANIMALS("animals", "simple_animals.txt"),
+    /// 6 animals that are not in the training list
+    ANIMALS_EVAL("animals-eval", "eval_simple_animals.txt"),
+    /// 752 sentences of the HPS v2 benchmark, two of them empty, as upstream trains on them
+    HPS("hps", "hps_v2_all.txt"),
+    /// 50 sentences of the HPS v2 benchmark that are not in the training list
+    HPS_EVAL("hps-eval", "hps_v2_all_eval.txt");
+
+    private final String id;
+    private final String file;
+
+    BuiltInPrompts(String id, String file) {
+        this.id = id;
+        this.file = file;
+    }
+
+    /// What `--prompts` calls it.
+    public String id() {
+        return id;
+    }
+
+    /// The list that `--prompts` calls by this name.
+    public static Optional<BuiltInPrompts> named(String id) {
+        return Arrays.stream(values()).filter(p -> p.id.equals(id)).findFirst();
+    }
+
+    /// The list of unseen prompts that belongs to this one; itself if it is one.
+    public BuiltInPrompts evaluation() {
+        return switch (this) {
+            case ANIMALS, ANIMALS_EVAL -> ANIMALS_EVAL;
+            case HPS, HPS_EVAL -> HPS_EVAL;
+        };
+    }
+
+    /// Its lines, white space at both ends removed, empty ones kept. Parity: AlignProp `prompts.py`.
+    List<String> lines() {
+        try (InputStream in = BuiltInPrompts.class.getResourceAsStream(file)) {
+            if (in == null) {
+                throw new IllegalStateException("prompts: the jar must contain " + file + ", got none; it was not built as a whole");
+            }
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8).lines().map(String::strip).toList();
+        } catch (IOException e) {
+            throw new UncheckedIOException("prompts: " + file + " in the jar cannot be read: " + e.getMessage(), e);
+        }
+    }
+}
