@@ -9,9 +9,11 @@ import dev.retrograd.autograd.Gradients;
 import dev.retrograd.autograd.Segment;
 import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
+import dev.retrograd.autograd.op.SumTo;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.Memory;
+import dev.retrograd.core.PlanBackend;
 import dev.retrograd.core.Resampling;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Shape;
@@ -146,6 +148,31 @@ class ClipSimilarityTest {
 
     @Test void gradientIsRightThroughAlignPropsPreprocessing() throws IOException {
         gradientIsRight(ClipPreprocessing.ALIGNPROP, 0, 1);
+    }
+
+    /// Live bytes at the peak of a pass with gradients.
+    private long peak(Backend b, Segment.Retention retention) throws IOException {
+        try (ClipSimilarity reward = ClipSimilarity.load(b, folder)) {
+            reward.encode(PROMPTS);
+            try (Scope _ = b.memory().open("pass"); Tape t = new Tape(b, _ -> retention); Gradients gradients = new Gradients(b)) {
+                Var in = t.input(b.empty("pixels", new Spec(IMAGES, DType.F32)));
+                b.fill(in.value(), 0.5);
+                b.memory().resetPeak();
+                Var score = t.segment1("reward", v -> reward.score(v[0], PROMPTS), in);
+                t.backward(score.apply(SumTo.all()), gradients);
+                return b.memory().peakBytes();
+            }
+        }
+    }
+
+    @Test void itsMemoryIsWhatThePlanSays() throws IOException {
+        for (Segment.Retention retention : Segment.Retention.values()) {
+            try (CpuBackend cpu = new CpuBackend(); PlanBackend plan = new PlanBackend("cpu", cpu.workspaceBytes())) {
+                long planned = peak(plan, retention);
+                assertEquals(planned, peak(cpu, retention), retention.name());
+                assertTrue(planned > 0, "a pass takes memory");
+            }
+        }
     }
 
     @Test void refusesAnotherNumberOfPrompts() throws IOException {
