@@ -25,7 +25,17 @@ public final class LoraWeights implements AutoCloseable {
     private LoraWeights(SequencedMap<String, Lora> byModule, Map<String, Linear> layers) {
         this.byModule = byModule;
         this.layers = layers;
+        attach();
+    }
+
+    /// Puts the updates onto the UNet again.
+    public void attach() {
         byModule.forEach((module, lora) -> layers.get(module).attach(lora));
+    }
+
+    /// Takes the updates off the UNet; they keep their values.
+    public void detach() {
+        byModule.forEach((module, lora) -> layers.get(module).detach(lora));
     }
 
     private static Map<String, Linear> layers(UNet unet) {
@@ -118,8 +128,8 @@ public final class LoraWeights implements AutoCloseable {
 
     /// Takes the updates off the UNet and frees them.
     @Override public void close() {
-        byModule.forEach((module, lora) -> {
-            layers.get(module).detach(lora);
+        detach();
+        byModule.values().forEach(lora -> {
             lora.a().close();
             lora.b().close();
         });

@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.cli;
 
+import java.io.IOException;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import picocli.CommandLine;
@@ -19,7 +20,7 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         description = "Aligns text-to-image diffusion models by sending the gradient of a reward back through the denoising chain.",
         footer = {"", "retrograd COMMAND --help describes a command."},
-        subcommands = {Info.class})
+        subcommands = {Train.class, Sample.class, Info.class})
 public final class Main implements Runnable {
 
     @Option(
@@ -50,7 +51,12 @@ public final class Main implements Runnable {
 
     private int execute(String[] args) {
         try {
-            return commandLine().execute(args);
+            CommandLine commandLine = commandLine();
+            SettingsLayers.install(commandLine, args);
+            return commandLine.execute(args);
+        } catch (IOException | IllegalArgumentException e) {
+            System.err.println("retrograd: " + Errors.describe(e));
+            return ExitCode.USAGE;
         } catch (OutOfMemoryError e) {
             // Heap or native memory: the message says which. No stack trace helps here, a smaller batch does.
             System.err.println("retrograd: out of memory: " + e.getMessage());

@@ -19,8 +19,13 @@ import java.util.function.IntConsumer;
 ///
 /// Owns no weights: gradients go to whatever is trainable in the chain's UNet, and to the initial latent if it is asked for.
 public final class AlignProp {
-    /// Outermost pieces (denoising steps, VAE blocks, the reward) run again for their backward pass; inside, everything is stored.
-    public static final Segment.Policy RECOMPUTE_OUTERMOST = path -> path.contains("/") ? Segment.Retention.STORE : Segment.Retention.RECOMPUTE;
+    private static final String DECODE = "decode";
+
+    /// Denoising steps, the decoder's blocks and the reward run again for their backward pass; inside each, everything is stored.
+    public static final Segment.Policy RECOMPUTE_OUTERMOST = path -> {
+        String inside = path.startsWith(DECODE + "/") ? path.substring(DECODE.length() + 1) : path;
+        return path.equals(DECODE) || inside.contains("/") ? Segment.Retention.STORE : Segment.Retention.RECOMPUTE;
+    };
 
     private final Backend backend;
     private final DdimChain chain;
@@ -58,7 +63,8 @@ public final class AlignProp {
             Var latent = latentGradient ? tape.input(batch.latents()) : tape.constant(batch.latents());
             Var context = tape.constant(batch.context());
             DdimChain.Trajectory trajectory = chain.run(latent, context, kept, i -> tape.constant(batch.noise().apply(i)), progress);
-            Var pixels = Pixels.of(Pixels.image(decoder, trajectory.last()));
+            // A segment, so that the decoder's states are gone before the denoising steps run backwards.
+            Var pixels = tape.segment1(DECODE, in -> Pixels.of(Pixels.image(decoder, in[0])), trajectory.last());
             Var scores = tape.segment1("reward " + reward.name(), in -> reward.score(in[0], batch.prompts()), pixels);
             Var losses = loss.perImage(scores);
             forward.accept(new Pass(latent, trajectory, pixels, scores, losses));

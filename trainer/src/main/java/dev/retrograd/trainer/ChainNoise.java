@@ -1,0 +1,81 @@
+package dev.retrograd.trainer;
+
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.RandomStream;
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.Tensor;
+import dev.retrograd.unet.Layout;
+
+/// The randomness of a denoising chain, for images numbered from 0: asking again gives the same values.
+public abstract sealed class ChainNoise {
+    private final int[] latent;
+
+    /// @param latent shape of one latent, `[C,H,W]`
+    ChainNoise(int... latent) {
+        this.latent = latent.clone();
+    }
+
+    int perImage() {
+        return latent[0] * latent[1] * latent[2];
+    }
+
+    /// N(0,1), `[count,C,H,W]`, for the images from `first` on; step −1 is the initial latent.
+    abstract float[] values(int step, int first, int count);
+
+    /// x_T of the images from `first` on, `[count,H,W,C]`.
+    public Tensor initial(Backend b, int first, int count) {
+        return tensor(b, "x_T", values(-1, first, count), count);
+    }
+
+    /// Fresh noise for a step of the images from `first` on, `[count,H,W,C]`.
+    public Tensor step(Backend b, int step, int first, int count) {
+        return tensor(b, "noise", values(step, first, count), count);
+    }
+
+    private Tensor tensor(Backend b, String name, float[] nchw, int count) {
+        return Layout.channelsLast(b, name, Shape.of(count, latent[0], latent[1], latent[2]), nchw);
+    }
+
+    /// A stream for each image and step, keyed by (seed, update, number): the same whatever the micro-batches, devices and order.
+    public static final class Keyed extends ChainNoise {
+        private final long seed;
+        private final int update;
+
+        public Keyed(long seed, int update, int... latent) {
+            super(latent);
+            this.seed = seed;
+            this.update = update;
+        }
+
+        @Override float[] values(int step, int first, int count) {
+            int n = perImage();
+            float[] all = new float[count * n];
+            for (int i = 0; i < count; i++) {
+                float[] one = RandomStream.keyed(seed, StreamKey.NOISE.code(), update, first + i, step + 1).randn(n);
+                System.arraycopy(one, 0, all, i * n, n);
+            }
+            return all;
+        }
+    }
+
+    /// One stream for a whole batch, as diffusers draws from `torch.Generator("cpu").manual_seed(seed)`: the initial latents `[B,C,H,W]`, then the noise of each step where eta > 0.
+    public static final class Seeded extends ChainNoise {
+        private final float[][] drawn;
+
+        /// @param images of the whole batch
+        /// @param noisySteps steps that draw noise: all of them where eta > 0, else 0
+        public Seeded(long seed, int images, int noisySteps, int... latent) {
+            super(latent);
+            RandomStream stream = new RandomStream(seed);
+            drawn = new float[noisySteps + 1][];
+            for (int i = 0; i < drawn.length; i++) {
+                drawn[i] = stream.randn(Math.multiplyExact(images, perImage()));
+            }
+        }
+
+        @Override float[] values(int step, int first, int count) {
+            int n = perImage();
+            return java.util.Arrays.copyOfRange(drawn[step + 1], first * n, (first + count) * n);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+package dev.retrograd.trainer;
+
+import dev.retrograd.autograd.Parameter;
+import dev.retrograd.autograd.optim.AdamW;
+import dev.retrograd.autograd.optim.WeightEma;
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.Scope;
+import dev.retrograd.core.Tensor;
+import dev.retrograd.core.io.ModelFormatException;
+import dev.retrograd.core.io.SafeTensors;
+import dev.retrograd.core.io.SafeTensorsWriter;
+import dev.retrograd.unet.LoraFile;
+import dev.retrograd.unet.LoraWeights;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/// What a run is after some updates: LoRA weights, the optimiser's moments, the moving average. All else is a function of the configuration.
+///
+/// A checkpoint is a folder `update-000010` with `state.safetensors` and the LoRA of that moment; it is written under another name and renamed, so that there is never half of one.
+final class Checkpoint {
+    private static final String STATE = "state.safetensors";
+    private static final String FORMAT = "retrograd-checkpoint-1";
+    private static final Pattern NAME = Pattern.compile("update-\\d{6,}");
+
+    private final Backend backend;
+    private final LoraWeights lora;
+    private final AdamW optimizer;
+    private final Optional<WeightEma> ema;
+
+    Checkpoint(Backend backend, LoraWeights lora, AdamW optimizer, Optional<WeightEma> ema) {
+        this.backend = backend;
+        this.lora = lora;
+        this.optimizer = optimizer;
+        this.ema = ema;
+    }
+
+    /// Saves the state after so many updates.
+    ///
+    /// @param lora the exported weights, which may be averages
+    /// @throws IOException if it cannot be written; nothing half-written is left
+    void save(Path checkpoints, int updates, Map<String, LoraFile.Update> exported) throws IOException {
+        Files.createDirectories(checkpoints);
+        Path target = checkpoints.resolve(RunDirectory.updateName(updates));
+        if (Files.exists(target)) {
+            return;
+        }
+        Path fresh = Files.createTempDirectory(checkpoints, ".saving-");
+        try (Scope _ = backend.memory().open("checkpoint")) {
+            SafeTensorsWriter writer = new SafeTensorsWriter().metadata("format", FORMAT).metadata("updates", Integer.toString(updates));
+            state().forEach((name, t) -> writer.add(name, backend, t));
+            writer.write(fresh.resolve(STATE));
+            LoraFile.write(fresh.resolve(LoraFile.NAME), exported);
+            Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            delete(fresh);
+        }
+    }
+
+    /// Everything by name, in the innermost open scope.
+    private Map<String, Tensor> state() {
+        Map<String, Tensor> all = new HashMap<>();
+        lora.parameters().forEach(p -> all.put(p.name(), p.value()));
+        all.putAll(optimizer.state());
+        ema.ifPresent(e -> all.putAll(e.state()));
+        return all;
+    }
+
+    /// Takes over a saved state.
+    ///
+    /// @return after how many updates it was saved
+    /// @throws ModelFormatException if it is damaged, or of a run with other settings; names the file
+    int load(Path checkpoint) throws IOException {
+        Path file = checkpoint.resolve(STATE);
+        try (SafeTensors tensors = SafeTensors.open(file); Scope _ = backend.memory().open("resume")) {
+            if (!FORMAT.equals(tensors.metadata().get("format"))) {
+                throw new ModelFormatException(file + ": must be of format " + FORMAT + ", got " + tensors.metadata().get("format"));
+            }
+            Map<String, Tensor> own = state();
+            if (!own.keySet().equals(tensors.names())) {
+                throw new ModelFormatException(file + ": was saved by a run with other --lora-targets or --ema than this one");
+            }
+            Map<String, Tensor> saved = new HashMap<>();
+            for (String name : tensors.names()) {
+                if (!tensors.spec(name).equals(own.get(name).spec())) {
+                    throw new ModelFormatException(file + ": tensor '" + name + "' must be " + own.get(name).spec() + " as this run's --lora-rank has it, got " + tensors.spec(name));
+                }
+                saved.put(name, tensors.load(backend, name));
+            }
+            for (Parameter p : lora.parameters()) {
+                backend.convert(saved.remove(p.name()), p.value());
+            }
+            Map<String, Tensor> averages = new HashMap<>();
+            ema.ifPresent(e -> e.state().keySet().forEach(n -> averages.put(n, saved.remove(n))));
+            optimizer.restore(saved);
+            ema.ifPresent(e -> e.restore(averages));
+            return updates(file, tensors);
+        }
+    }
+
+    private static int updates(Path file, SafeTensors tensors) throws ModelFormatException {
+        String updates = tensors.metadata().getOrDefault("updates", "nothing");
+        if (!updates.matches("\\d{1,9}")) {
+            throw new ModelFormatException(file + ": its metadata must have a number of updates, got " + updates);
+        }
+        return Integer.parseInt(updates);
+    }
+
+    static boolean is(Path folder) {
+        return NAME.matcher(folder.getFileName().toString()).matches() && Files.isRegularFile(folder.resolve(STATE));
+    }
+
+    /// The checkpoints in a folder, oldest first.
+    static List<Path> all(Path checkpoints) throws IOException {
+        if (!Files.isDirectory(checkpoints)) {
+            return List.of();
+        }
+        try (Stream<Path> entries = Files.list(checkpoints)) {
+            return entries.filter(Checkpoint::is)
+                    .sorted(Comparator.comparing((Path p) -> p.getFileName().toString().length()).thenComparing(p -> p.getFileName().toString())).toList();
+        }
+    }
+
+    /// Deletes all but the newest `keep`; 0 keeps all.
+    static void prune(Path checkpoints, int keep) throws IOException {
+        List<Path> all = all(checkpoints);
+        for (Path old : all.subList(0, keep == 0 ? 0 : Math.max(0, all.size() - keep))) {
+            delete(old);
+        }
+    }
+
+    private static void delete(Path folder) throws IOException {
+        if (!Files.exists(folder)) {
+            return;
+        }
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path p : files.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(p);
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+package dev.retrograd.trainer;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+
+/// What one update is remembered by: a line of `metrics.jsonl`.
+///
+/// @param update counted from 1
+/// @param k denoising steps that kept their gradient
+/// @param loss mean over the update's images
+/// @param rewardStd population standard deviation over the update's images
+/// @param gradNorm global norm before clipping
+/// @param seconds of wall-clock time
+/// @param peakBytes most tensor bytes live at once on the device
+public record Metrics(int update, int k, double loss, @JsonProperty("reward_mean") double rewardMean, @JsonProperty("reward_std") double rewardStd,
+        @JsonProperty("grad_norm") double gradNorm, @JsonProperty("learning_rate") double learningRate, double seconds,
+        @JsonProperty("peak_bytes") long peakBytes) {
+}

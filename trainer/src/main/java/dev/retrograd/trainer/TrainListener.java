@@ -1,0 +1,17 @@
+package dev.retrograd.trainer;
+
+/// Is told how a run goes, to show it.
+public interface TrainListener {
+
+    /// @param total images × steps of what begins now: an update or a grid of samples
+    void began(String what, long total);
+
+    /// @param done images × steps of it done so far
+    void progressed(long done);
+
+    /// One update is done.
+    void updated(Metrics metrics, int updates);
+
+    /// One line for the user.
+    void said(String line);
+}

@@ -1,0 +1,233 @@
+package dev.retrograd.trainer;
+
+import dev.retrograd.autograd.Gradients;
+import dev.retrograd.autograd.optim.AdamW;
+import dev.retrograd.autograd.optim.GradientClip;
+import dev.retrograd.autograd.optim.WeightEma;
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.RandomStream;
+import dev.retrograd.core.Scope;
+import dev.retrograd.rewards.DifferentiableReward;
+import dev.retrograd.trainer.method.AlignProp;
+import dev.retrograd.trainer.prompts.PromptSource;
+import dev.retrograd.unet.LoraFile;
+import dev.retrograd.unet.LoraWeights;
+import dev.retrograd.unet.StableDiffusion;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.SequencedMap;
+import java.util.function.BooleanSupplier;
+
+/// One training run, from fresh or resumed LoRA weights to its folder of results.
+///
+/// A run is a pure function of configuration, model, reward and prompts: every random number is keyed by (seed, use, update, image).
+public final class TrainLoop implements AutoCloseable {
+    private final StableDiffusion model;
+    private final DifferentiableReward reward;
+    private final PromptSource prompts;
+    private final TrainConfig config;
+    private final RunDirectory run;
+    private final TrainListener listener;
+    private final BooleanSupplier stop;
+    private final Optional<SequencedMap<String, LoraFile.Update>> start;
+    private final Backend backend;
+    private final Sampler sampler;
+    private final Evaluation evaluation;
+    private final LoraWeights lora;
+    private final AdamW optimizer;
+    private final Optional<WeightEma> ema;
+    private final Checkpoint checkpoint;
+    private int updates;
+
+    /// How a run ended.
+    public enum Ending { DONE, STOPPED }
+
+    /// @param heldOut prompts that are sampled to see the effect on what was never trained on; may be empty
+    /// @param start weights to start from; empty for fresh ones
+    /// @param stop asked often; true ends the run after saving
+    /// @throws IllegalArgumentException if the settings do not fit the model
+    public TrainLoop(StableDiffusion model, DifferentiableReward reward, PromptSource prompts, List<String> heldOut, TrainConfig config,
+            Optional<SequencedMap<String, LoraFile.Update>> start, RunDirectory run, TrainListener listener, BooleanSupplier stop) {
+        this.model = model;
+        this.reward = reward;
+        this.prompts = prompts;
+        this.config = config;
+        this.run = run;
+        this.listener = listener;
+        this.stop = stop;
+        backend = model.backend();
+        sampler = new Sampler(model, config.sampler());
+        this.start = start;
+        lora = startWeights();
+        optimizer = new AdamW(backend, lora.parameters(), config.optimizer().adamw());
+        OptionalDouble decay = config.optimizer().emaDecay();
+        ema = decay.isPresent() ? Optional.of(new WeightEma(backend, lora.parameters(), decay.getAsDouble())) : Optional.empty();
+        checkpoint = new Checkpoint(backend, lora, optimizer, ema);
+        evaluation = new Evaluation(sampler, reward, prompts.prompts(), heldOut, config, backend, config.sampler().latentShape(model));
+    }
+
+    /// Attached to the UNet: those of a file, or fresh ones.
+    private LoraWeights startWeights() {
+        return start.map(u -> LoraWeights.of(backend, model.unet(), u, 1))
+                .orElseGet(() -> LoraWeights.fresh(backend, model.unet(), config.lora(), RandomStream.keyed(config.seed(), StreamKey.LORA.code()).nextU64()));
+    }
+
+    public LoraWeights lora() {
+        return lora;
+    }
+
+    /// Updates done so far.
+    public int updates() {
+        return updates;
+    }
+
+    /// Goes on from a checkpoint.
+    ///
+    /// @throws IOException if it cannot be read or belongs to a run with other settings
+    public void resume(Path from) throws IOException {
+        updates = checkpoint.load(from);
+        run.keepMetrics(updates);
+    }
+
+    /// Runs the remaining updates and writes the results.
+    ///
+    /// @throws IllegalStateException if a loss or gradient is not finite; the last checkpoint is intact
+    /// @throws IOException if a result cannot be written
+    public Ending run() throws IOException {
+        try {
+            Evaluation.Grid before = grid(0);
+            while (updates < config.updates()) {
+                if (stop.getAsBoolean()) {
+                    return stopped();
+                }
+                update();
+                boolean last = updates == config.updates();
+                if (last || updates % config.saveEvery() == 0) {
+                    save();
+                }
+                if (!last && config.sampleEvery() > 0 && updates % config.sampleEvery() == 0) {
+                    grid(updates);
+                }
+            }
+            Evaluation.Grid after = grid(updates);
+            evaluation.compare(run.sample("before-after"), before, after);
+            listener.said(evaluation.summary(before, after));
+            Path result = run.loraFolder().resolve(LoraFile.NAME);
+            LoraFile.write(result, exported());
+            return Ending.DONE;
+        } catch (StopRequested e) {
+            return stopped();
+        }
+    }
+
+    private Ending stopped() throws IOException {
+        save();
+        listener.said("stopped after update " + updates + " of " + config.updates() + "; saved in " + run.checkpoints() + ", go on with --resume " + run.folder());
+        return Ending.STOPPED;
+    }
+
+    private void save() throws IOException {
+        checkpoint.save(run.checkpoints(), updates, exported());
+        Checkpoint.prune(run.checkpoints(), config.keepCheckpoints());
+    }
+
+    /// The averages where there are any, else the weights.
+    private Map<String, LoraFile.Update> exported() {
+        if (ema.isEmpty()) {
+            return lora.updates(backend);
+        }
+        try (WeightEma.Swap _ = ema.get().swapIn()) {
+            return lora.updates(backend);
+        }
+    }
+
+    /// Samples with the weights after so many updates, 0 or all that are done, and writes them down.
+    private Evaluation.Grid grid(int after) throws IOException {
+        Evaluation.Grid grid = after == updates ? present() : original();
+        evaluation.write(run.sample(RunDirectory.updateName(after)), grid);
+        return grid;
+    }
+
+    private Evaluation.Grid present() {
+        if (ema.isEmpty()) {
+            return evaluation.grid(this::report);
+        }
+        try (WeightEma.Swap _ = ema.get().swapIn()) {
+            return evaluation.grid(this::report);
+        }
+    }
+
+    /// A resumed run compares with the weights that it once started from.
+    private Evaluation.Grid original() {
+        lora.detach();
+        try (LoraWeights _ = startWeights()) {
+            return evaluation.grid(this::report);
+        } finally {
+            lora.attach();
+        }
+    }
+
+    private void report(String what, long done, long total) {
+        if (stop.getAsBoolean()) {
+            throw new StopRequested();
+        }
+        if (done == 0) {
+            listener.began(what, total);
+        }
+        listener.progressed(done);
+    }
+
+    private void update() {
+        long start = System.nanoTime();
+        backend.memory().resetPeak();
+        int number = updates;
+        int steps = config.sampler().steps();
+        BitSet kept = config.truncation().draw(RandomStream.keyed(config.seed(), StreamKey.TRUNCATION.code(), number), steps);
+        AlignProp alignProp = new AlignProp(backend, config.sampler().chain(model), model.vaeDecoder(), reward, config.loss(), AlignProp.RECOMPUTE_OUTERMOST);
+        ChainNoise noise = new ChainNoise.Keyed(config.seed(), number, config.sampler().latentShape(model));
+        Scores scores = new Scores(config.batchSize());
+        String what = "update " + (number + 1) + "/" + config.updates();
+        long total = (long) config.batchSize() * steps;
+        report(what, 0, total);
+        try (Scope _ = backend.memory().open("update " + (number + 1)); Gradients gradients = new Gradients(backend)) {
+            for (int first = 0; first < config.batchSize(); first += config.microBatchSize()) {
+                List<String> part = prompts.draw(config.seed(), number, first, Math.min(config.microBatchSize(), config.batchSize() - first));
+                long done = (long) first * steps;
+                try (Scope _ = backend.memory().open("micro-batch")) {
+                    alignProp.differentiate(sampler.batch(part, noise, first), kept, 1.0 / config.batchSize(), false, gradients,
+                            i -> report(what, done + (long) (i + 1) * part.size(), total), scores.collector(first));
+                }
+            }
+            step(number, kept.cardinality(), gradients, scores, start);
+        }
+    }
+
+    private void step(int number, int k, Gradients gradients, Scores scores, long start) {
+        GradientClip.Clipped clipped = config.optimizer().clip().apply(backend, gradients, lora.parameters());
+        double norm = clipped.norm(backend);
+        if (!Double.isFinite(norm) || !Double.isFinite(scores.loss())) {
+            throw new IllegalStateException("update " + (number + 1) + ": loss and gradient must be finite, got loss " + scores.loss() + " and gradient norm " + norm
+                    + "; try a lower --learning-rate or resume from an earlier checkpoint");
+        }
+        double rate = config.optimizer().schedule().at(number);
+        optimizer.step(gradients, rate, clipped.factor(), AdamW.Missing.REFUSE);
+        ema.ifPresent(WeightEma::update);
+        backend.synchronize();
+        updates++;
+        Metrics metrics = new Metrics(updates, k, scores.loss(), scores.mean(), scores.std(), norm, rate, (System.nanoTime() - start) / 1e9, backend.memory().peakBytes());
+        run.append(metrics);
+        listener.updated(metrics, config.updates());
+    }
+
+    /// Frees the LoRA and the optimiser's state.
+    @Override public void close() {
+        ema.ifPresent(WeightEma::close);
+        optimizer.close();
+        lora.close();
+    }
+}

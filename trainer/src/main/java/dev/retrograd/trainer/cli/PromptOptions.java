@@ -1,0 +1,41 @@
+package dev.retrograd.trainer.cli;
+
+import dev.retrograd.trainer.prompts.BuiltInPrompts;
+import dev.retrograd.trainer.prompts.PromptSource;
+import java.io.IOException;
+import java.util.List;
+import java.util.Objects;
+import picocli.CommandLine.Option;
+
+/// What the images are of.
+final class PromptOptions {
+    private static final String USUAL = BuiltInPrompts.ANIMALS.id();
+
+    @Option(names = "--prompts", paramLabel = "FILE", description = "animals, animals-eval, hps, hps-eval, or a file: one prompt per line, or .jsonl; default: animals.")
+    private String prompts;
+
+    @Option(names = "--prompt", paramLabel = "TEXT", split = Settings.SEPARATOR, hideParamSyntax = true, description = "A single prompt; may be repeated; instead of --prompts.")
+    private List<String> prompt;
+
+    @Option(names = "--prompt-template", paramLabel = "TEXT", description = "Put around every prompt, e.g. 'a photo of a {}'; default: the prompt alone.")
+    private String template;
+
+    /// @throws IOException if a file is missing, empty or not UTF-8
+    PromptSource source() throws IOException {
+        if (prompt != null && prompts != null) {
+            throw new IllegalArgumentException("--prompt and --prompts: only one of them may be given");
+        }
+        return templated(prompt != null ? new PromptSource("--prompt", prompt) : PromptSource.of(Objects.requireNonNullElse(prompts, USUAL)));
+    }
+
+    /// Prompts that are not in {@link #source()}, where the list has such: the evaluation list of a built-in one.
+    List<String> heldOut() {
+        String name = Objects.requireNonNullElse(prompts, prompt == null ? USUAL : "");
+        return BuiltInPrompts.named(name).map(BuiltInPrompts::evaluation).filter(e -> !e.id().equals(name))
+                .map(e -> templated(PromptSource.of(e)).prompts()).orElse(List.of());
+    }
+
+    private PromptSource templated(PromptSource source) {
+        return template == null ? source : source.with(template);
+    }
+}

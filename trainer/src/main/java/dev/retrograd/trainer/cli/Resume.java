@@ -1,0 +1,69 @@
+package dev.retrograd.trainer.cli;
+
+import dev.retrograd.trainer.RunDirectory;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/// What `--resume` names: a run, and the checkpoint in it to go on from.
+///
+/// @param run folder of the run; empty if `--resume` was not given, or found none
+/// @param checkpoint to go on from; empty if there is none yet
+record Resume(Optional<Path> run, Optional<Path> checkpoint) {
+    static final Path RUNS = Path.of("runs");
+    /// No run is resumed.
+    static final Resume NONE = new Resume(Optional.empty(), Optional.empty());
+    private static final String LATEST = "latest";
+
+    /// @param resume `latest`, a run folder or a checkpoint folder; null if it was not given
+    /// @param output run folder of this call; null if it was not given
+    /// @throws IOException if a folder that was named does not exist or cannot be read
+    static Resume find(String resume, Path output) throws IOException {
+        if (resume == null) {
+            return NONE;
+        }
+        if (resume.equals(LATEST)) {
+            Optional<Path> run = output != null ? Optional.of(output) : newestRun();
+            return new Resume(run, run.isPresent() ? newest(run.get()) : Optional.empty());
+        }
+        Path named = Path.of(resume);
+        if (!Files.isDirectory(named)) {
+            throw new IOException(named + ": --resume needs the folder of a run or of one of its checkpoints, or 'latest'");
+        }
+        boolean isCheckpoint = RunDirectory.isCheckpoint(named);
+        Path run = isCheckpoint ? named.toAbsolutePath().getParent().getParent() : named;
+        if (output != null && !output.toAbsolutePath().normalize().equals(run.toAbsolutePath().normalize())) {
+            throw new IllegalArgumentException("--output: must be the resumed run " + run + " or be left out, got " + output);
+        }
+        return new Resume(Optional.of(run), isCheckpoint ? Optional.of(named) : newest(run));
+    }
+
+    private static Optional<Path> newest(Path run) throws IOException {
+        List<Path> all = RunDirectory.checkpointsOf(run);
+        return all.isEmpty() ? Optional.empty() : Optional.of(all.getLast());
+    }
+
+    private static Optional<Path> newestRun() throws IOException {
+        if (!Files.isDirectory(RUNS)) {
+            return Optional.empty();
+        }
+        try (Stream<Path> runs = Files.list(RUNS)) {
+            return runs.filter(r -> Files.isRegularFile(RunDirectory.configOf(r))).max(Comparator.comparing(r -> r.toFile().lastModified()));
+        }
+    }
+
+    /// The settings of the resumed run, where it has written them.
+    Optional<Path> config() {
+        return run.map(RunDirectory::configOf).filter(Files::isRegularFile);
+    }
+
+    /// Says where the run begins if not at a checkpoint.
+    void say(PrintWriter out) {
+        run.ifPresent(r -> out.println("no checkpoint in " + r + ": starting at update 0"));
+    }
+}

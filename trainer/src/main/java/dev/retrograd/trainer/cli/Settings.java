@@ -1,0 +1,132 @@
+package dev.retrograd.trainer.cli;
+
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import picocli.CommandLine;
+import picocli.CommandLine.IDefaultValueProvider;
+import picocli.CommandLine.Model.ArgSpec;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+
+/// Settings from JSON files beneath the command line's flags: `--learning-rate 1e-3` is `{"learning-rate": 1e-3}`.
+///
+/// Later layers override earlier ones; flags override all. They reach picocli as default values, so that a setting is parsed and refused in one place wherever it comes from.
+final class Settings implements IDefaultValueProvider {
+    /// Between the values of a list; no text that a person types has it.
+    static final String SEPARATOR = "\u001f";
+
+    private static final ObjectMapper JSON = new ObjectMapper().enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION);
+    /// Of this call, not of the run.
+    private static final Set<String> NOT_SETTINGS = Set.of("help", "version", "verbose", "config", "resume", "output");
+
+    private final Map<String, String> values = new LinkedHashMap<>();
+    private final Map<String, String> origins = new LinkedHashMap<>();
+
+    /// Puts a file's settings over those so far.
+    ///
+    /// @throws IOException if it cannot be read or is no JSON object of settings
+    void overlay(Path file) throws IOException {
+        try {
+            overlay(file.toString(), JSON.readTree(Files.readAllBytes(file)));
+        } catch (JsonProcessingException e) {
+            throw new IOException(file + ": not JSON: " + e.getOriginalMessage(), e);
+        }
+    }
+
+    /// @param origin what messages call these settings
+    void overlay(String origin, JsonNode settings) throws IOException {
+        if (settings == null || !settings.isObject()) {
+            throw new IOException(origin + ": must be a JSON object of settings, such as {\"steps\": 20}");
+        }
+        for (Map.Entry<String, JsonNode> e : settings.properties()) {
+            values.put(e.getKey(), text(origin, e.getKey(), e.getValue()));
+            origins.put(e.getKey(), origin);
+        }
+    }
+
+    private static String text(String origin, String key, JsonNode value) throws IOException {
+        if (value.isValueNode() && !value.isNull()) {
+            return value.asText();
+        }
+        if (value.isArray() && !value.isEmpty()) {
+            List<String> parts = new ArrayList<>();
+            for (JsonNode part : value) {
+                parts.add(text(origin, key, part));
+            }
+            return String.join(SEPARATOR, parts);
+        }
+        throw new IOException(origin + ": '" + key + "' must be a number, a text, true, false or a list of these, got " + value);
+    }
+
+    /// Refuses keys that the command has no option for.
+    void check(CommandSpec command) throws IOException {
+        Set<String> known = new TreeSet<>();
+        for (OptionSpec option : command.options()) {
+            known.add(key(option));
+        }
+        known.removeAll(NOT_SETTINGS);
+        for (String key : values.keySet()) {
+            if (!known.contains(key)) {
+                throw new IOException(origins.get(key) + ": unknown setting '" + key + "'; allowed are " + String.join(", ", known));
+            }
+        }
+    }
+
+    /// Puts other settings over those so far.
+    void overlay(Settings others) {
+        values.putAll(others.values);
+        origins.putAll(others.origins);
+    }
+
+    /// The value of a setting so far.
+    Optional<String> get(String key) {
+        return Optional.ofNullable(values.get(key));
+    }
+
+    private static String key(OptionSpec option) {
+        return option.longestName().replaceFirst("^--", "");
+    }
+
+    @Override public String defaultValue(ArgSpec argument) {
+        return argument instanceof OptionSpec option && !NOT_SETTINGS.contains(key(option)) ? values.get(key(option)) : null;
+    }
+
+    /// Every setting of a command that was parsed, whatever it came from.
+    static ObjectNode of(CommandLine command) {
+        ObjectNode all = JSON.createObjectNode();
+        for (OptionSpec option : command.getCommandSpec().options()) {
+            Object value = option.getValue();
+            if (value == null || NOT_SETTINGS.contains(key(option))) {
+                continue;
+            }
+            if (value instanceof Collection<?> many) {
+                if (!many.isEmpty()) {
+                    ArrayNode list = all.putArray(key(option));
+                    many.forEach(v -> list.add(node(v)));
+                }
+            } else {
+                all.set(key(option), node(value));
+            }
+        }
+        return all;
+    }
+
+    private static JsonNode node(Object value) {
+        return value instanceof Number || value instanceof Boolean ? JSON.valueToTree(value) : JSON.getNodeFactory().textNode(value.toString());
+    }
+}

@@ -1,0 +1,192 @@
+package dev.retrograd.trainer.cli;
+
+import dev.retrograd.autograd.optim.AdamW;
+import dev.retrograd.autograd.optim.GradientClip;
+import dev.retrograd.autograd.optim.LearningRateSchedule;
+import dev.retrograd.core.Backend;
+import dev.retrograd.rewards.DifferentiableReward;
+import dev.retrograd.trainer.OptimizerSettings;
+import dev.retrograd.trainer.RunDirectory;
+import dev.retrograd.trainer.TrainConfig;
+import dev.retrograd.trainer.TrainLoop;
+import dev.retrograd.trainer.prompts.PromptSource;
+import dev.retrograd.unet.LoraConfig;
+import dev.retrograd.unet.LoraFile;
+import dev.retrograd.unet.StableDiffusion;
+import dev.retrograd.unet.diffusion.Truncation;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.SequencedMap;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
+import picocli.CommandLine.Spec;
+
+/// `retrograd train`: aligns a model to a reward.
+@Command(name = "train", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Aligns a model to a reward by AlignProp: samples images, and sends the reward's gradient back through the denoising chain into a LoRA.",
+        footer = {"", "Settings come from the preset of the model inside the jar (without --model), then --config, then flags."})
+final class Train implements Callable<Integer> {
+    private static final DateTimeFormatter RUN_NAME = DateTimeFormatter.ofPattern("yyyy-MM-dd-HHmmss");
+
+    @Mixin
+    private ModelOptions model;
+
+    @Option(names = "--lora", paramLabel = "FILE", description = "LoRA to start from, a file or its folder; without it, a fresh one.")
+    private Path lora;
+
+    @Mixin
+    private PromptOptions prompts;
+
+    @Mixin
+    private RewardOptions reward;
+
+    @Option(names = "--method", paramLabel = "METHOD", defaultValue = "alignprop", description = "How the reward becomes a gradient: alignprop; default: ${DEFAULT-VALUE}.")
+    private Method method;
+
+    @Option(names = "--truncation", paramLabel = "STRATEGY", defaultValue = "uniform",
+            description = "Denoising steps that are differentiated, drawn once per update: uniform (0 to all of the last steps), uniform(MIN,MAX), gaussian(MEAN,STD) (first one), bernoulli, fixed(K), full; default: ${DEFAULT-VALUE}.")
+    private String truncation;
+
+    @Mixin
+    private SamplerOptions sampler;
+
+    @Option(names = "--updates", paramLabel = "N", defaultValue = "100", description = "Updates of the weights; default: ${DEFAULT-VALUE}.")
+    private int updates;
+
+    @Option(names = "--batch-size", paramLabel = "N", defaultValue = "128", description = "Images per update; default: ${DEFAULT-VALUE}.")
+    private int batchSize;
+
+    @Option(names = "--micro-batch-size", paramLabel = "N", defaultValue = "1", description = "Images that go through the chain together: memory against speed; default: ${DEFAULT-VALUE}.")
+    private int microBatchSize;
+
+    @Option(names = "--learning-rate", paramLabel = "LR", defaultValue = "1e-3", description = "Of AdamW; default: ${DEFAULT-VALUE}.")
+    private double learningRate;
+
+    @Option(names = "--lr-schedule", paramLabel = "SCHEDULE", defaultValue = "constant", description = "constant, linear or cosine (to 0); default: ${DEFAULT-VALUE}.")
+    private Schedule schedule;
+
+    @Option(names = "--warmup", paramLabel = "N", defaultValue = "0", description = "Updates in which the learning rate rises from 0; default: ${DEFAULT-VALUE}.")
+    private int warmup;
+
+    @Option(names = "--weight-decay", paramLabel = "WD", defaultValue = "1e-4", description = "Of AdamW; default: ${DEFAULT-VALUE}.")
+    private double weightDecay;
+
+    @Option(names = "--adam-betas", paramLabel = "B1,B2", split = ",|" + Settings.SEPARATOR, defaultValue = "0.9,0.999", hideParamSyntax = true, description = "Decay of AdamW's moments; default: ${DEFAULT-VALUE}.")
+    private double[] betas;
+
+    @Option(names = "--max-grad-norm", paramLabel = "NORM", defaultValue = "1", description = "Gradients are clipped to this global norm; 0: not at all; default: ${DEFAULT-VALUE}.")
+    private double maxGradNorm;
+
+    @Option(names = "--ema", paramLabel = "DECAY", description = "Sample and export a moving average of the weights, e.g. 0.99; default: none.")
+    private Double ema;
+
+    @Option(names = "--lora-rank", paramLabel = "R", defaultValue = "4", description = "Default: ${DEFAULT-VALUE}.")
+    private int loraRank;
+
+    @Option(names = "--lora-alpha", paramLabel = "ALPHA", description = "The update is scaled by alpha/rank; default: the rank.")
+    private Double loraAlpha;
+
+    @Option(names = "--lora-targets", paramLabel = "NAME", split = ",|" + Settings.SEPARATOR, description = "Linear layers that get a LoRA, by the ends of their names; default: to_k,to_q,to_v,to_out.0.")
+    private List<String> loraTargets;
+
+    @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "Of prompts, noise, truncation and fresh weights; default: ${DEFAULT-VALUE}.")
+    private long seed;
+
+    @Option(names = "--save-every", paramLabel = "N", defaultValue = "1", description = "Updates between checkpoints; default: ${DEFAULT-VALUE}.")
+    private int saveEvery;
+
+    @Option(names = "--keep-checkpoints", paramLabel = "N", defaultValue = "3", description = "Newest checkpoints that stay; 0: all; default: ${DEFAULT-VALUE}.")
+    private int keepCheckpoints;
+
+    @Option(names = "--sample-every", paramLabel = "N", defaultValue = "10", description = "Updates between sample grids; 0: only the first and the last; default: ${DEFAULT-VALUE}.")
+    private int sampleEvery;
+
+    @Option(names = "--output", paramLabel = "DIR", description = "Run folder; default: runs/<date-time>.")
+    private Path output;
+
+    @Option(names = "--resume", paramLabel = "WHERE", description = "Go on with a run: its folder, one of its checkpoints, or latest (in --output or runs/).")
+    private String resume;
+
+    @Option(names = "--config", paramLabel = "FILE", description = "Settings as JSON, e.g. the config.json of a run; flags override them.")
+    private Path config;
+
+    @ParentCommand
+    private Main main;
+
+    @Spec
+    private CommandSpec spec;
+
+    enum Method { ALIGNPROP }
+
+    enum Schedule { CONSTANT, LINEAR, COSINE }
+
+    @Override public Integer call() throws IOException {
+        PrintWriter out = spec.commandLine().getOut();
+        Truncation truncated = Truncation.parse(truncation);
+        PromptSource source = prompts.source();
+        Resume from = Resume.find(resume, output);
+        Path folder = from.run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
+        try (Interrupt interrupt = main.interruptible();
+                RunDirectory run = RunDirectory.open(folder);
+                Backend backend = model.backend();
+                StableDiffusion loaded = model.load(backend)) {
+            if (run.isUsed() && resume == null) {
+                throw new IOException(folder + ": holds a run already; go on with --resume " + folder + " or choose another --output");
+            }
+            TrainConfig settings = settings(loaded, truncated);
+            Optional<SequencedMap<String, LoraFile.Update>> start = lora == null ? Optional.empty() : Optional.of(LoraFile.read(lora, OptionalDouble.empty()));
+            try (DifferentiableReward objective = reward.load(backend);
+                    RunProgress progress = new RunProgress(out);
+                    TrainLoop loop = new TrainLoop(loaded, objective, source, prompts.heldOut(), settings, start, run, progress, interrupt::requested)) {
+                if (from.checkpoint().isPresent()) {
+                    loop.resume(from.checkpoint().get());
+                } else {
+                    from.say(out);
+                }
+                run.writeConfig(Settings.of(spec.commandLine()));
+                announce(out, run, loop, settings, objective);
+                TrainLoop.Ending ending = loop.run();
+                if (ending == TrainLoop.Ending.DONE) {
+                    out.println("LoRA: " + run.loraFolder().resolve(LoraFile.NAME));
+                    out.println("pictures: " + run.sample("before-after"));
+                }
+                return ending == TrainLoop.Ending.STOPPED ? ExitCode.INTERRUPTED : ExitCode.DONE;
+            }
+        }
+    }
+
+    private TrainConfig settings(StableDiffusion loaded, Truncation truncated) {
+        LearningRateSchedule rates = switch (schedule) {
+            case CONSTANT -> new LearningRateSchedule.Constant(learningRate, warmup);
+            case LINEAR -> new LearningRateSchedule.Linear(learningRate, warmup, updates);
+            case COSINE -> new LearningRateSchedule.Cosine(learningRate, warmup, updates);
+        };
+        if (betas.length != 2) {
+            throw new IllegalArgumentException("--adam-betas: must be two numbers, such as 0.9,0.999, got " + betas.length);
+        }
+        GradientClip clip = maxGradNorm == 0 ? GradientClip.NONE : new GradientClip(maxGradNorm);
+        OptimizerSettings optimizer = new OptimizerSettings(rates, new AdamW.Hyperparameters(betas[0], betas[1], AdamW.Hyperparameters.DEFAULT.eps(), weightDecay), clip,
+                ema == null ? OptionalDouble.empty() : OptionalDouble.of(ema));
+        LoraConfig adapters = new LoraConfig(loraRank, loraAlpha == null ? loraRank : loraAlpha, loraTargets == null ? LoraConfig.ATTENTION : loraTargets);
+        return new TrainConfig(sampler.settings(loaded), truncated, reward.loss(), adapters, optimizer, updates, batchSize, microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery);
+    }
+
+    private void announce(PrintWriter out, RunDirectory run, TrainLoop loop, TrainConfig c, DifferentiableReward objective) {
+        out.println("model " + model.name() + ", " + c.sampler().width() + "x" + c.sampler().height() + " pixels, " + c.sampler().steps() + " DDIM steps, guidance "
+                + c.sampler().guidance() + ", eta " + c.sampler().eta());
+        out.println("LoRA rank " + c.lora().rank() + " on " + String.join(", ", c.lora().targets()) + ": " + loop.lora().elements() + " trainable values");
+        out.println("reward " + objective.name() + ", loss " + c.loss() + ", truncation " + c.truncation() + ", " + c.updates() + " updates of " + c.batchSize() + " images");
+        out.println("run folder " + run.folder() + (loop.updates() > 0 ? ", going on after update " + loop.updates() : ""));
+        out.flush();
+    }
+}

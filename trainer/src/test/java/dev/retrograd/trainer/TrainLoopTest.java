@@ -1,0 +1,183 @@
+package dev.retrograd.trainer;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.retrograd.autograd.Var;
+import dev.retrograd.autograd.op.SumTo;
+import dev.retrograd.autograd.optim.AdamW;
+import dev.retrograd.autograd.optim.GradientClip;
+import dev.retrograd.autograd.optim.LearningRateSchedule;
+import dev.retrograd.core.Golden;
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.cpu.CpuBackend;
+import dev.retrograd.rewards.DifferentiableReward;
+import dev.retrograd.trainer.method.RewardLoss;
+import dev.retrograd.trainer.prompts.BuiltInPrompts;
+import dev.retrograd.trainer.prompts.PromptSource;
+import dev.retrograd.unet.LoraConfig;
+import dev.retrograd.unet.LoraFile;
+import dev.retrograd.unet.StableDiffusion;
+import dev.retrograd.unet.diffusion.Truncation;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.function.BooleanSupplier;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TrainLoopTest {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final BooleanSupplier NEVER = () -> false;
+
+    @TempDir
+    private Path folder;
+
+    private CpuBackend backend;
+    private StableDiffusion model;
+
+    /// Mean brightness: the simplest reward with a gradient everywhere.
+    private static final class Brightness implements DifferentiableReward {
+        @Override public String name() {
+            return "brightness";
+        }
+
+        @Override public Var score(Var pixels, List<String> prompts) {
+            int batch = pixels.dim(0);
+            return pixels.apply(SumTo.mean(pixels.shape(), Shape.of(batch, 1, 1, 1))).reshape(batch);
+        }
+    }
+
+    private static final class Silent implements TrainListener {
+        private final List<Metrics> metrics = new ArrayList<>();
+
+        @Override public void began(String what, long total) {
+        }
+
+        @Override public void progressed(long done) {
+        }
+
+        @Override public void updated(Metrics m, int updates) {
+            metrics.add(m);
+        }
+
+        @Override public void said(String line) {
+        }
+    }
+
+    @BeforeEach void open() throws IOException {
+        backend = new CpuBackend();
+        model = StableDiffusion.load(backend, Golden.path("ci-sd/model"));
+    }
+
+    @AfterEach void closeAndCount() {
+        model.close();
+        assertEquals(0, backend.memory().liveBytes(), "bytes live after closing everything");
+        backend.close();
+    }
+
+    private static TrainConfig config(int updates, int microBatch, OptionalDouble ema) {
+        OptimizerSettings optimizer = new OptimizerSettings(new LearningRateSchedule.Constant(3e-3, 0), AdamW.Hyperparameters.DEFAULT, new GradientClip(1), ema);
+        return new TrainConfig(new SamplerSettings(3, 5, 0, 64, 64, ""), new Truncation.UniformOverAll(), new RewardLoss.Maximise(), new LoraConfig(2, 2, LoraConfig.ATTENTION),
+                optimizer, updates, 4, microBatch, 7, 1, 0, 2);
+    }
+
+    private Silent train(Path at, TrainConfig config, Optional<Path> resume, BooleanSupplier stop, TrainLoop.Ending expected) throws IOException {
+        Silent listener = new Silent();
+        try (RunDirectory run = RunDirectory.open(at);
+                TrainLoop loop = new TrainLoop(model, new Brightness(), PromptSource.of(BuiltInPrompts.ANIMALS), List.of("hippopotamus"), config, Optional.empty(), run, listener, stop)) {
+            if (resume.isPresent()) {
+                loop.resume(resume.get());
+            }
+            assertEquals(expected, loop.run());
+        }
+        return listener;
+    }
+
+    private static byte[] lora(Path run) throws IOException {
+        return Files.readAllBytes(run.resolve("lora").resolve(LoraFile.NAME));
+    }
+
+    @Test void rewardRisesAndTheFolderHoldsWhatItPromises() throws IOException {
+        Silent heard = train(folder, config(6, 4, OptionalDouble.empty()), Optional.empty(), NEVER, TrainLoop.Ending.DONE);
+        double first = heard.metrics.subList(0, 2).stream().mapToDouble(Metrics::rewardMean).average().orElseThrow();
+        double last = heard.metrics.subList(4, 6).stream().mapToDouble(Metrics::rewardMean).average().orElseThrow();
+        assertTrue(last > first, "mean reward of the last two updates must exceed that of the first two, got " + last + " and " + first);
+        List<String> lines = Files.readAllLines(folder.resolve("metrics.jsonl"));
+        assertEquals(6, lines.size());
+        JsonNode line = JSON.readTree(lines.get(5));
+        assertEquals(6, line.get("update").asInt());
+        for (String key : List.of("k", "loss", "reward_mean", "reward_std", "grad_norm", "learning_rate", "seconds", "peak_bytes")) {
+            assertTrue(line.get(key).isNumber(), key);
+        }
+        for (String file : List.of("samples/update-000000.png", "samples/update-000002.png", "samples/update-000004.png", "samples/update-000006.png", "samples/before-after.png",
+                "checkpoints/update-000006/state.safetensors", "checkpoints/update-000006/" + LoraFile.NAME)) {
+            assertTrue(Files.size(folder.resolve(file)) > 0, file);
+        }
+        assertEquals(80, LoraFile.read(folder.resolve("lora"), OptionalDouble.empty()).size());
+    }
+
+    @Test void resumedRunEndsInTheSameBytes() throws IOException {
+        OptionalDouble ema = OptionalDouble.of(0.9);
+        Path whole = folder.resolve("whole");
+        train(whole, config(4, 2, ema), Optional.empty(), NEVER, TrainLoop.Ending.DONE);
+        Path cut = folder.resolve("cut");
+        train(cut, config(4, 2, ema), Optional.empty(), () -> Files.exists(cut.resolve("checkpoints/update-000002")), TrainLoop.Ending.STOPPED);
+        assertFalse(Files.exists(cut.resolve("lora").resolve(LoraFile.NAME)));
+        List<Path> checkpoints = RunDirectory.checkpointsOf(cut);
+        train(cut, config(4, 2, ema), Optional.of(checkpoints.getLast()), NEVER, TrainLoop.Ending.DONE);
+        assertArrayEquals(lora(whole), lora(cut));
+        assertArrayEquals(Files.readAllBytes(whole.resolve("samples/before-after.png")), Files.readAllBytes(cut.resolve("samples/before-after.png")));
+        assertEquals(4, Files.readAllLines(cut.resolve("metrics.jsonl")).size());
+    }
+
+    @Test void microBatchChangesNeitherPromptsNorNoise() throws IOException {
+        Silent one = train(folder.resolve("one"), config(1, 1, OptionalDouble.empty()), Optional.empty(), NEVER, TrainLoop.Ending.DONE);
+        Silent four = train(folder.resolve("four"), config(1, 4, OptionalDouble.empty()), Optional.empty(), NEVER, TrainLoop.Ending.DONE);
+        Metrics a = one.metrics.getFirst();
+        Metrics b = four.metrics.getFirst();
+        assertEquals(a.k(), b.k());
+        assertEquals(a.rewardMean(), b.rewardMean(), 1e-5);
+        assertEquals(a.rewardStd(), b.rewardStd(), 1e-5);
+        assertEquals(a.gradNorm(), b.gradNorm(), 1e-3 * a.gradNorm());
+    }
+
+    @Test void checkpointOfOtherRankIsRefusedByName() throws IOException {
+        train(folder.resolve("a"), config(1, 4, OptionalDouble.empty()), Optional.empty(), NEVER, TrainLoop.Ending.DONE);
+        TrainConfig c = config(1, 4, OptionalDouble.empty());
+        TrainConfig other = new TrainConfig(c.sampler(), c.truncation(), c.loss(), new LoraConfig(3, 3, LoraConfig.ATTENTION), c.optimizer(), 1, 4, 4, 7, 1, 0, 2);
+        Path checkpoint = RunDirectory.checkpointsOf(folder.resolve("a")).getLast();
+        IOException e = assertThrows(IOException.class, () -> train(folder.resolve("b"), other, Optional.of(checkpoint), NEVER, TrainLoop.Ending.DONE));
+        assertTrue(e.getMessage().contains("--lora-rank"), e.getMessage());
+    }
+
+    @Test void secondWriterIsRefused() throws IOException {
+        try (RunDirectory _ = RunDirectory.open(folder)) {
+            IOException e = assertThrows(IOException.class, () -> RunDirectory.open(folder));
+            assertEquals(folder + ": in use by another run; wait for it or choose another --output", e.getMessage());
+        }
+        RunDirectory.open(folder).close();
+    }
+
+    @Test void noiseIsKeyedByUpdateAndImage() {
+        float[] a = new ChainNoise.Keyed(1, 0, 4, 8, 8).values(-1, 0, 2);
+        float[] b = new ChainNoise.Keyed(1, 0, 4, 8, 8).values(-1, 1, 1);
+        float[] second = new float[256];
+        System.arraycopy(a, 256, second, 0, 256);
+        assertArrayEquals(second, b, "image 1 has the same noise alone and as the second of two");
+        float[] other = new ChainNoise.Keyed(1, 1, 4, 8, 8).values(-1, 1, 1);
+        assertFalse(Arrays.equals(b, other), "another update has other noise");
+    }
+}
