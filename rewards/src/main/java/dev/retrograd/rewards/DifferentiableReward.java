@@ -13,4 +13,8 @@ public non-sealed interface DifferentiableReward extends Reward {
     /// @return `[B]`, more is better
     /// @throws dev.retrograd.core.ShapeException if the pixels are not `[B,H,W,3]`
     Var score(Var pixels, List<String> prompts);
+
+    /// Computes ahead what it needs of these prompts, outside of any tape; to be called before a pass that scores them.
+    default void prepare(List<String> prompts) {
+    }
 }

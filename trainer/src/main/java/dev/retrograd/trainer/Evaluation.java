@@ -73,6 +73,7 @@ final class Evaluation {
     }
 
     private float[] rewards(PixelBatch images) {
+        reward.prepare(prompts);
         float[] all = new float[images.batch()];
         int values = images.height() * images.width() * 3;
         for (int first = 0; first < all.length; first += config.microBatchSize()) {

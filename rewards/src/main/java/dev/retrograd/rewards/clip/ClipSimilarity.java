@@ -22,7 +22,7 @@ import java.util.Map;
 /// Prompts are encoded once, with nothing recorded, and kept: one feature vector for each different prompt. The reward holds that and the
 /// model in backend memory; {@link #close()} frees both. Source: arXiv 2103.00020; as a score of images: CLIPScore, arXiv 2104.08718
 /// (which clamps at 0 and multiplies by 2.5).
-public final class ClipSimilarity implements DifferentiableReward, AutoCloseable {
+public final class ClipSimilarity implements DifferentiableReward {
     private final ClipModel model;
     private final ClipImageTransform transform;
     private final Map<String, Parameter> texts = new HashMap<>();
@@ -54,7 +54,7 @@ public final class ClipSimilarity implements DifferentiableReward, AutoCloseable
     }
 
     /// Encodes prompts ahead of their use, outside of whatever {@link #score} is recorded in.
-    public void encode(List<String> prompts) {
+    @Override public void prepare(List<String> prompts) {
         prompts.forEach(this::features);
     }
 

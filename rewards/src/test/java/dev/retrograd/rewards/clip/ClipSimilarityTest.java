@@ -89,11 +89,11 @@ class ClipSimilarityTest {
         try (CpuBackend b = new CpuBackend()) {
             try (ClipSimilarity reward = ClipSimilarity.load(b, folder)) {
                 long loaded = b.memory().liveBytes();
-                reward.encode(PROMPTS);
+                reward.prepare(PROMPTS);
                 long encoded = b.memory().liveBytes();
                 assertEquals(2 * Memory.ALIGNMENT, encoded - loaded, "two vectors of 20 bytes, rounded up");
                 long allocations = b.memory().allocations();
-                reward.encode(PROMPTS);
+                reward.prepare(PROMPTS);
                 assertEquals(allocations, b.memory().allocations());
                 scores(b, reward, pixels(), PROMPTS);
                 assertEquals(encoded, b.memory().liveBytes());
@@ -153,7 +153,7 @@ class ClipSimilarityTest {
     /// Live bytes at the peak of a pass with gradients.
     private long peak(Backend b, Segment.Retention retention) throws IOException {
         try (ClipSimilarity reward = ClipSimilarity.load(b, folder)) {
-            reward.encode(PROMPTS);
+            reward.prepare(PROMPTS);
             try (Scope _ = b.memory().open("pass"); Tape t = new Tape(b, _ -> retention); Gradients gradients = new Gradients(b)) {
                 Var in = t.input(b.empty("pixels", new Spec(IMAGES, DType.F32)));
                 b.fill(in.value(), 0.5);

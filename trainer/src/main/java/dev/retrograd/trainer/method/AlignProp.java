@@ -59,6 +59,7 @@ public final class AlignProp {
     /// @param progress is told each denoising step when it is done
     /// @param forward is shown the forward pass before the backward pass empties the tape
     public void differentiate(Batch batch, BitSet kept, double weight, boolean latentGradient, Gradients gradients, IntConsumer progress, Consumer<Pass> forward) {
+        reward.prepare(batch.prompts());
         try (Scope _ = backend.memory().open("batch"); Tape tape = new Tape(backend, policy)) {
             Var latent = latentGradient ? tape.input(batch.latents()) : tape.constant(batch.latents());
             Var context = tape.constant(batch.context());
