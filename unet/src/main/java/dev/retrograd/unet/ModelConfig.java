@@ -10,10 +10,14 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 
-/// A model's `config.json`, read key by key; what a model does not read is refused by {@link #done()}, so that no setting is silently ignored.
+/// A `config.json` or another JSON object that describes a computation, read key by key; what nobody reads is refused by {@link #done()}, so
+/// that no setting is silently ignored.
 public final class ModelConfig {
     private static final ObjectMapper JSON = new ObjectMapper();
     /// A configuration with more entries than this in a list is no model of ours.
@@ -168,15 +172,44 @@ public final class ModelConfig {
 
     /// A list of `count` numbers.
     public double[] numbers(String key, int count) throws ModelFormatException {
+        double[] values = numbers(key);
+        if (values.length != count) {
+            throw wrong(key, "a list of " + count + " numbers", node.get(key));
+        }
+        return values;
+    }
+
+    /// A list of numbers.
+    public double[] numbers(String key) throws ModelFormatException {
         JsonNode n = list(key);
         double[] values = new double[n.size()];
         for (int i = 0; i < values.length; i++) {
-            values[i] = n.get(i).isNumber() ? n.get(i).doubleValue() : Double.NaN;
-        }
-        if (values.length != count || !java.util.Arrays.stream(values).allMatch(Double::isFinite)) {
-            throw wrong(key, "a list of " + count + " numbers", n);
+            if (!n.get(i).isNumber() || !Double.isFinite(n.get(i).doubleValue())) {
+                throw wrong(key, "a list of numbers", n);
+            }
+            values[i] = n.get(i).doubleValue();
         }
         return values;
+    }
+
+    /// A list of objects of any length; one that is missing reads as empty.
+    public List<ModelConfig> objects(String key) throws ModelFormatException {
+        JsonNode n = take(key);
+        if (n != null && !n.isArray()) {
+            throw wrong(key, "a list of objects", n);
+        }
+        List<ModelConfig> all = new ArrayList<>();
+        for (int i = 0; n != null && i < n.size(); i++) {
+            all.add(of(where + " " + key + "[" + i + "]", n.get(i)));
+        }
+        return all;
+    }
+
+    /// All keys, in the order of the file.
+    public List<String> keys() {
+        List<String> keys = new ArrayList<>();
+        node.fieldNames().forEachRemaining(keys::add);
+        return keys;
     }
 
     /// A positive integer for each of `count` blocks: a list of as many, or one number for all.
@@ -192,7 +225,7 @@ public final class ModelConfig {
         int all = has(key) ? integer(key) : missing;
         take(key);
         int[] values = new int[count];
-        java.util.Arrays.fill(values, all);
+        Arrays.fill(values, all);
         return values;
     }
 
