@@ -39,6 +39,17 @@ public record Attention(AttentionSpec how) implements Op<Attention.Saved> {
     }
 
     @Override public Tensor[] backward(Backend b, Saved s, Tensor dy, Needs needs) {
+        return s.k().dim(1) == 1 ? oneKey(b, s, dy, needs) : manyKeys(b, s, dy);
+    }
+
+    /// A single key has weight 1 whatever q and k are: their gradients are exactly 0. Rounding noise in their place would be as good as a
+    /// gradient to Adam, which divides by its size.
+    private static Tensor[] oneKey(Backend b, Saved s, Tensor dy, Needs needs) {
+        return new Tensor[] {needs.of(0) ? b.zeros("dq", s.q().spec()) : null, needs.of(1) ? b.zeros("dk", s.k().spec()) : null,
+            needs.of(2) ? b.sumTo(dy, 1, s.v().shape()) : null};
+    }
+
+    private Tensor[] manyKeys(Backend b, Saved s, Tensor dy) {
         Tensor delta = b.empty("delta", statistics(s.q()));
         Tensor dq = b.empty("dq", s.q().spec());
         Tensor dk = b.empty("dk", s.k().spec());

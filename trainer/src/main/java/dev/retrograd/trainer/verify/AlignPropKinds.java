@@ -2,6 +2,7 @@ package dev.retrograd.trainer.verify;
 
 import dev.retrograd.autograd.Gradients;
 import dev.retrograd.autograd.Parameter;
+import dev.retrograd.autograd.Var;
 import dev.retrograd.autograd.optim.AdamW;
 import dev.retrograd.autograd.optim.GradientClip;
 import dev.retrograd.core.Scope;
@@ -107,13 +108,16 @@ final class AlignPropKinds {
         try (LoraWeights lora = LoraOption.attach(run, chain.model().unet()); Gradients gradients = new Gradients(run.backend())) {
             Setup setup = Setup.of(run, chain);
             Tensor latents = run.tensor("latents");
+            Var[] initial = new Var[1];
             double loss = setup.differentiate(latents, noise(run, chain, 0), true, gradients, pass -> {
+                initial[0] = pass.latent();
                 chain.putLatents(pass.trajectory(), 0);
                 chain.putLogProbabilities(pass.latent().tape(), pass.trajectory());
                 run.put("image", pass.pixels().value());
                 run.put("reward", pass.scores().value());
             });
             run.put("loss", Values.scalar(loss));
+            gradients.of(initial[0]).ifPresent(g -> run.put(CheckRun.GRADIENT + "latents", g));
             for (Parameter p : lora.parameters()) {
                 gradients.of(p).ifPresent(g -> run.put(CheckRun.GRADIENT + p.name(), p, g));
             }
