@@ -249,18 +249,22 @@ final class CpuNorms {
 
     private static void gegluRow(MemorySegment x, MemorySegment y, long row, int channels) {
         long at = row * channels * 4L;
-        for (int c = 0; c < channels; c += LANES) {
+        int full = FLOATS.loopBound(channels);
+        for (int c = 0; c < full; c += LANES) {
             long value = 2 * at + c * 4L;
             long gate = value + channels * 4L;
-            if (c <= channels - LANES) {
-                VectorMath.gelu(FloatVector.fromMemorySegment(FLOATS, x, gate, ORDER))
-                        .mul(FloatVector.fromMemorySegment(FLOATS, x, value, ORDER)).intoMemorySegment(y, at + c * 4L, ORDER);
-            } else {
-                VectorMask<Float> tail = VectorMath.firstLanes(channels - c);
-                VectorMath.gelu(FloatVector.fromMemorySegment(FLOATS, x, gate, ORDER, tail))
-                        .mul(FloatVector.fromMemorySegment(FLOATS, x, value, ORDER, tail)).intoMemorySegment(y, at + c * 4L, ORDER, tail);
-            }
+            VectorMath.gelu(FloatVector.fromMemorySegment(FLOATS, x, gate, ORDER))
+                    .mul(FloatVector.fromMemorySegment(FLOATS, x, value, ORDER)).intoMemorySegment(y, at + c * 4L, ORDER);
         }
+        if (full < channels) {
+            gegluTail(x, y, at + full * 4L, 2 * at + full * 4L, channels, channels - full);
+        }
+    }
+
+    private static void gegluTail(MemorySegment x, MemorySegment y, long result, long value, int channels, int count) {
+        VectorMask<Float> tail = VectorMath.firstLanes(count);
+        VectorMath.gelu(FloatVector.fromMemorySegment(FLOATS, x, value + channels * 4L, ORDER, tail))
+                .mul(FloatVector.fromMemorySegment(FLOATS, x, value, ORDER, tail)).intoMemorySegment(y, result, ORDER, tail);
     }
 
     void gegluBackward(Tensor x, Tensor dy, Tensor dx) {
