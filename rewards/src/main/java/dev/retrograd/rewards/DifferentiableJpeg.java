@@ -11,19 +11,23 @@ import dev.retrograd.core.Backend;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.DTypeException;
 import dev.retrograd.core.Resampling;
+import dev.retrograd.core.Scope;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.Unary;
+import java.util.ArrayList;
+import java.util.List;
 
 /// Baseline JPEG, encoder to quantised coefficients and decoder, differentiable in the pixels.
 ///
 /// Rounding is `⌊x⌉ + (x − ⌊x⌉)³`, all else is linear. Images whose sides are no multiples of the minimum coded unit (MCU, 16 pixels
 /// at 4:2:0) are padded by repeating the last row and column, as encoders do. The roundings of YCbCr to 8 bits are left out.
 /// Source: ITU-T T.81 (DCT, tables, scan), JFIF 1.02 (colour), arXiv 2309.17400 (rounding). Parity: libjpeg.
-public final class DifferentiableJpeg {
+public final class DifferentiableJpeg implements AutoCloseable {
     private static final Resampling TRIANGLE = new Resampling(Resampling.Filter.BILINEAR, false);
 
     private final Backend backend;
+    private final List<Tensor> owned = new ArrayList<>();
     private final JpegSettings settings;
     private final Tensor encoder;
     private final Tensor encoderBias;
@@ -32,7 +36,7 @@ public final class DifferentiableJpeg {
     private final Tensor toRgb;
     private final Tensor toRgbBias;
 
-    /// Its matrices live in the scope that is open now.
+    /// Its matrices live until {@link #close()}.
     public DifferentiableJpeg(Backend backend, JpegSettings settings) {
         this.backend = backend;
         this.settings = settings;
@@ -40,16 +44,32 @@ public final class DifferentiableJpeg {
         int side = settings.mcuSide();
         int outputs = settings.blocks() * 64;
         int luma = settings.lumaBlocks() * 64;
-        encoder = constant("jpeg.encoder", transform.encoder(), outputs, side * side * 3);
-        encoderBias = constant("jpeg.encoderBias", transform.encoderBias(), outputs);
-        lumaDecoder = constant("jpeg.lumaDecoder", transform.lumaDecoder(), luma, luma);
-        chromaDecoder = constant("jpeg.chromaDecoder", transform.chromaDecoder(), 128, 128);
-        toRgb = constant("jpeg.toRgb", JpegTransform.rgb(), 3, 3);
-        toRgbBias = constant("jpeg.toRgbBias", JpegTransform.rgbBias(), 3);
+        encoder = owned("jpeg.encoder", transform.encoder(), outputs, side * side * 3);
+        encoderBias = owned("jpeg.encoderBias", transform.encoderBias(), outputs);
+        lumaDecoder = owned("jpeg.lumaDecoder", transform.lumaDecoder(), luma, luma);
+        chromaDecoder = owned("jpeg.chromaDecoder", transform.chromaDecoder(), 128, 128);
+        toRgb = owned("jpeg.toRgb", JpegTransform.rgb(), 3, 3);
+        toRgbBias = owned("jpeg.toRgbBias", JpegTransform.rgbBias(), 3);
     }
 
     public JpegSettings settings() {
         return settings;
+    }
+
+    /// A constant that lives until {@link #close()}.
+    Tensor owned(String name, double[] values, int... dims) {
+        try (Scope _ = backend.memory().open(name)) {
+            Tensor t = constant(name, values, dims);
+            t.storage().retain();
+            owned.add(t);
+            return t;
+        }
+    }
+
+    /// Frees the constants.
+    @Override public void close() {
+        owned.forEach(t -> t.storage().release("closing the JPEG codec"));
+        owned.clear();
     }
 
     /// Numbers as a tensor, in float32.

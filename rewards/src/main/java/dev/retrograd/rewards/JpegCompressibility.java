@@ -11,6 +11,7 @@ import java.util.List;
 /// stands in its place. Source: arXiv 2305.13301, §5.1 (the reward); arXiv 2309.17400 (differentiable rounding).
 public final class JpegCompressibility implements DifferentiableReward {
     private final FileSizeGoal goal;
+    private final DifferentiableJpeg codec;
     private final JpegRate rate;
 
     /// As in the literature: quality 95, 4:2:0.
@@ -18,10 +19,11 @@ public final class JpegCompressibility implements DifferentiableReward {
         this(backend, goal, JpegSettings.DDPO);
     }
 
-    /// Its constants live in the scope that is open now.
+    /// Its constants live until {@link #close()}.
     public JpegCompressibility(Backend backend, FileSizeGoal goal, JpegSettings settings) {
         this.goal = goal;
-        rate = new JpegRate(new DifferentiableJpeg(backend, settings));
+        codec = new DifferentiableJpeg(backend, settings);
+        rate = new JpegRate(codec);
     }
 
     @Override public String name() {
@@ -32,5 +34,9 @@ public final class JpegCompressibility implements DifferentiableReward {
     /// @param prompts not read
     @Override public Var score(Var pixels, List<String> prompts) {
         return rate.kilobytes(pixels).affine(goal.sign(), 0).reshape(pixels.dim(0));
+    }
+
+    @Override public void close() {
+        codec.close();
     }
 }

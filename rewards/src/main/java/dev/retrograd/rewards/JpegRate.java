@@ -54,8 +54,8 @@ final class JpegRate {
                 triangle[i * AC + j] = -1;
             }
         }
-        negativeSuffixSums = jpeg.constant("jpeg.negativeSuffixSums", triangle, AC, AC);
-        weights = jpeg.constant("jpeg.weights", weights(), 1, statisticsSize());
+        negativeSuffixSums = jpeg.owned("jpeg.negativeSuffixSums", triangle, AC, AC);
+        weights = jpeg.owned("jpeg.weights", weights(), 1, statisticsSize());
     }
 
     private int statisticsSize() {
