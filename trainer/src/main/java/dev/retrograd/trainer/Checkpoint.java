@@ -45,9 +45,9 @@ final class Checkpoint {
 
     /// Saves the state after so many updates.
     ///
-    /// @param lora the exported weights, which may be averages
+    /// @param exported the weights, which may be averages, for whoever reads the checkpoint's LoRA
     /// @throws IOException if it cannot be written; nothing half-written is left
-    void save(Path checkpoints, int updates, Map<String, LoraFile.Update> exported) throws IOException {
+    void save(Path checkpoints, int updates, Map<String, LoraFile.Update> exported, LoraFile.Naming naming) throws IOException {
         Files.createDirectories(checkpoints);
         Path target = checkpoints.resolve(RunDirectory.updateName(updates));
         if (Files.exists(target)) {
@@ -58,7 +58,7 @@ final class Checkpoint {
             SafeTensorsWriter writer = new SafeTensorsWriter().metadata("format", FORMAT).metadata("updates", Integer.toString(updates));
             state().forEach((name, t) -> writer.add(name, backend, t));
             writer.write(fresh.resolve(STATE));
-            LoraFile.write(fresh.resolve(LoraFile.NAME), exported);
+            LoraFile.write(fresh.resolve(LoraFile.NAME), exported, naming);
             Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
         } finally {
             delete(fresh);

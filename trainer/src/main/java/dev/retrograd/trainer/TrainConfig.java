@@ -2,6 +2,7 @@ package dev.retrograd.trainer;
 
 import dev.retrograd.trainer.method.RewardLoss;
 import dev.retrograd.unet.LoraConfig;
+import dev.retrograd.unet.LoraFile;
 import dev.retrograd.unet.diffusion.Truncation;
 
 /// Everything that a training run is a pure function of, beside the model, the reward and the prompts.
@@ -13,8 +14,9 @@ import dev.retrograd.unet.diffusion.Truncation;
 /// @param saveEvery updates between checkpoints
 /// @param keepCheckpoints newest checkpoints that stay; 0 for all
 /// @param sampleEvery updates between sample grids; 0 for none but the first and the last
+/// @param naming of the tensors in LoRA files
 public record TrainConfig(SamplerSettings sampler, Truncation truncation, RewardLoss loss, LoraConfig lora, OptimizerSettings optimizer,
-        int updates, int batchSize, int microBatchSize, long seed, int saveEvery, int keepCheckpoints, int sampleEvery) {
+        int updates, int batchSize, int microBatchSize, long seed, int saveEvery, int keepCheckpoints, int sampleEvery, LoraFile.Naming naming) {
 
     /// @throws IllegalArgumentException naming the setting, what is allowed and what came
     public TrainConfig {

@@ -118,7 +118,7 @@ public final class TrainLoop implements AutoCloseable {
             evaluation.compare(run.sample("before-after"), before, after);
             listener.said(evaluation.summary(before, after));
             Path result = run.loraFolder().resolve(LoraFile.NAME);
-            LoraFile.write(result, exported());
+            LoraFile.write(result, exported(), config.naming());
             return Ending.DONE;
         } catch (StopRequested e) {
             return stopped();
@@ -132,7 +132,7 @@ public final class TrainLoop implements AutoCloseable {
     }
 
     private void save() throws IOException {
-        checkpoint.save(run.checkpoints(), updates, exported());
+        checkpoint.save(run.checkpoints(), updates, exported(), config.naming());
         Checkpoint.prune(run.checkpoints(), config.keepCheckpoints());
     }
 

@@ -36,6 +36,22 @@ public final class LoraFile {
     private LoraFile() {
     }
 
+    /// How a file names its tensors.
+    public enum Naming {
+        /// `unet.<module>.lora_A.weight`: diffusers with peft, today's
+        PEFT("lora_A", "lora_B"),
+        /// `unet.<module>.lora.down.weight`: what TRL and AlignProp write, and older loaders want
+        DIFFUSERS("lora.down", "lora.up");
+
+        private final String down;
+        private final String up;
+
+        Naming(String down, String up) {
+            this.down = down;
+            this.up = up;
+        }
+    }
+
     /// The low-rank update of one module, `alpha/rank·B·A`.
     ///
     /// @param a `[rank,in]`
@@ -139,13 +155,13 @@ public final class LoraFile {
         return values;
     }
 
-    /// Writes updates with today's diffusers and peft names.
+    /// Writes updates.
     ///
-    /// Those names have no place for α: readers take it to be the rank. So where α differs, B is written multiplied by α/rank, which gives every
+    /// Neither naming has a place for α: readers take it to be the rank. So where α differs, B is written multiplied by α/rank, which gives every
     /// reader the same update.
     ///
     /// @throws IOException if it cannot be written; nothing half-written is left
-    public static void write(Path file, Map<String, Update> updates) throws IOException {
+    public static void write(Path file, Map<String, Update> updates, Naming naming) throws IOException {
         SafeTensorsWriter writer = new SafeTensorsWriter().metadata("format", "pt");
         updates.forEach((module, u) -> {
             float[] b = u.b().clone();
@@ -153,8 +169,8 @@ public final class LoraFile {
             for (int i = 0; i < b.length; i++) {
                 b[i] *= factor;
             }
-            writer.add("unet." + module + ".lora_A.weight", Shape.of(u.rank(), u.in()), u.a());
-            writer.add("unet." + module + ".lora_B.weight", Shape.of(u.out(), u.rank()), b);
+            writer.add("unet." + module + "." + naming.down + ".weight", Shape.of(u.rank(), u.in()), u.a());
+            writer.add("unet." + module + "." + naming.up + ".weight", Shape.of(u.out(), u.rank()), b);
         });
         writer.write(file);
     }

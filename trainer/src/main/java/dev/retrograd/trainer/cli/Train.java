@@ -99,6 +99,9 @@ final class Train implements Callable<Integer> {
     @Option(names = "--lora-targets", paramLabel = "NAME", split = ",|" + Settings.SEPARATOR, description = "Linear layers that get a LoRA, by the ends of their names; default: to_k,to_q,to_v,to_out.0.")
     private List<String> loraTargets;
 
+    @Option(names = "--lora-naming", paramLabel = "NAMING", defaultValue = "peft", description = "Names in LoRA files: peft (lora_A, lora_B) or diffusers (lora.down, lora.up, for older loaders); default: ${DEFAULT-VALUE}.")
+    private LoraFile.Naming loraNaming;
+
     @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "Of prompts, noise, truncation and fresh weights; default: ${DEFAULT-VALUE}.")
     private long seed;
 
@@ -178,7 +181,7 @@ final class Train implements Callable<Integer> {
         OptimizerSettings optimizer = new OptimizerSettings(rates, new AdamW.Hyperparameters(betas[0], betas[1], AdamW.Hyperparameters.DEFAULT.eps(), weightDecay), clip,
                 ema == null ? OptionalDouble.empty() : OptionalDouble.of(ema));
         LoraConfig adapters = new LoraConfig(loraRank, loraAlpha == null ? loraRank : loraAlpha, loraTargets == null ? LoraConfig.ATTENTION : loraTargets);
-        return new TrainConfig(sampler.settings(loaded), truncated, reward.loss(), adapters, optimizer, updates, batchSize, microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery);
+        return new TrainConfig(sampler.settings(loaded), truncated, reward.loss(), adapters, optimizer, updates, batchSize, microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, loraNaming);
     }
 
     private void announce(PrintWriter out, RunDirectory run, TrainLoop loop, TrainConfig c, DifferentiableReward objective) {
