@@ -166,14 +166,17 @@ class JpegCompressibilityTest {
             assertArrayEquals(stored, recomputed);
             inSegment(plan, Segment.Policy.RECOMPUTE_ALL, images, _ -> null);
             assertEquals(plan.memory().peakBytes(), cpu.memory().peakBytes());
+            assertEquals(0, cpu.memory().liveBytes());
         }
     }
 
     /// What `read` makes of the gradient when the reward is a segment; the memory's peak is that of this call.
     private static float[] inSegment(Backend backend, Segment.Policy policy, PixelBatch images, Function<Tensor, float[]> read) {
-        try (Scope _ = backend.memory().open("update"); Tape tape = new Tape(backend, policy); Gradients gradients = new Gradients(backend)) {
+        try (JpegCompressibility reward = new JpegCompressibility(backend, FileSizeGoal.SMALLER);
+                Scope _ = backend.memory().open("update");
+                Tape tape = new Tape(backend, policy);
+                Gradients gradients = new Gradients(backend)) {
             backend.memory().resetPeak();
-            JpegCompressibility reward = new JpegCompressibility(backend, FileSizeGoal.SMALLER);
             Var x = tape.input(backend.floats("pixels", images.shape(), images.pixels()));
             tape.backward(tape.segment1("reward", in -> reward.score(in[0], List.of()), x).apply(SumTo.all()), gradients);
             return read.apply(gradients.of(x).orElseThrow());
