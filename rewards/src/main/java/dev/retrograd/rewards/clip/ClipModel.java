@@ -84,6 +84,11 @@ public final class ClipModel implements AutoCloseable {
         return preprocessing;
     }
 
+    /// Length of the feature vectors that images and texts share.
+    public int featureWidth() {
+        return textProjection.outFeatures();
+    }
+
     public ClipVisionEncoder vision() {
         return vision;
     }
