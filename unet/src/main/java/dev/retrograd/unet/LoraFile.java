@@ -56,7 +56,8 @@ public final class LoraFile {
     ///
     /// @param a `[rank,in]`
     /// @param b `[out,rank]`
-    public record Update(int rank, int in, int out, float[] a, float[] b, double alpha) {
+    /// @param pointwise whether the module is a 1×1 convolution in files, whose matrices are `[rank,in,1,1]` and `[out,rank,1,1]` there
+    public record Update(int rank, int in, int out, float[] a, float[] b, double alpha, boolean pointwise) {
     }
 
     private static final class Parts {
@@ -130,19 +131,21 @@ public final class LoraFile {
         Shape a = matrix(file, tensors, parts.downName);
         Shape b = matrix(file, tensors, parts.upName);
         int rank = a.dim(0);
-        if (b.dim(1) != rank || rank == 0) {
+        if (b.dim(1) != rank || b.rank() != a.rank() || rank == 0) {
             throw new ModelFormatException(file + ": module '" + module + "' must have A [rank,in] and B [out,rank], got " + a + " and " + b);
         }
         double scaleAlpha = alpha.orElse(Double.isNaN(parts.alpha) ? rank : parts.alpha);
-        return new Update(rank, a.dim(1), b.dim(0), finite(file, tensors, parts.downName), finite(file, tensors, parts.upName), scaleAlpha);
+        return new Update(rank, a.dim(1), b.dim(0), finite(file, tensors, parts.downName), finite(file, tensors, parts.upName), scaleAlpha, a.rank() > 2);
     }
 
     private static Shape matrix(Path file, SafeTensors tensors, String name) throws ModelFormatException {
         Spec spec = tensors.spec(name);
-        if (spec.shape().rank() != 2 || !spec.dtype().floating()) {
-            throw new ModelFormatException(file + ": tensor '" + name + "' must be a floating-point matrix, got " + spec);
+        Shape shape = spec.shape();
+        boolean matrix = shape.rank() == 2 || shape.rank() == 4 && shape.dim(2) == 1 && shape.dim(3) == 1;
+        if (!matrix || !spec.dtype().floating()) {
+            throw new ModelFormatException(file + ": tensor '" + name + "' must be a floating-point matrix, or one with two more axes of size 1, got " + spec);
         }
-        return spec.shape();
+        return shape;
     }
 
     private static float[] finite(Path file, SafeTensors tensors, String name) throws ModelFormatException {
@@ -169,9 +172,14 @@ public final class LoraFile {
             for (int i = 0; i < b.length; i++) {
                 b[i] *= factor;
             }
-            writer.add("unet." + module + "." + naming.down + ".weight", Shape.of(u.rank(), u.in()), u.a());
-            writer.add("unet." + module + "." + naming.up + ".weight", Shape.of(u.out(), u.rank()), b);
+            writer.add("unet." + module + "." + naming.down + ".weight", inFile(u.pointwise(), u.rank(), u.in()), u.a());
+            writer.add("unet." + module + "." + naming.up + ".weight", inFile(u.pointwise(), u.out(), u.rank()), b);
         });
         writer.write(file);
+    }
+
+    /// The shape of a matrix in files.
+    static Shape inFile(boolean pointwise, int rows, int columns) {
+        return pointwise ? Shape.of(rows, columns, 1, 1) : Shape.of(rows, columns);
     }
 }

@@ -72,9 +72,17 @@ public final class LoraWeights implements AutoCloseable {
         try (Scope _ = backend.memory().open("lora " + layer.name())) {
             String nameA = layer.name() + ".lora_A.weight";
             String nameB = layer.name() + ".lora_B.weight";
-            return new Lora(new Parameter(nameA, backend.floats(nameA, Shape.of(rank, layer.inFeatures()), a), true),
-                    new Parameter(nameB, backend.floats(nameB, Shape.of(layer.outFeatures(), rank), b), true), scale);
+            return new Lora(parameter(backend, layer, nameA, rank, layer.inFeatures(), a), parameter(backend, layer, nameB, layer.outFeatures(), rank, b), scale);
         }
+    }
+
+    private static Parameter parameter(Backend backend, Linear layer, String name, int rows, int columns, float[] values) {
+        return new Parameter(name, backend.floats(name, Shape.of(rows, columns), values), LoraFile.inFile(pointwise(layer), rows, columns), true);
+    }
+
+    /// Whether files have the layer as a 1×1 convolution, and its updates as well.
+    private static boolean pointwise(Linear layer) {
+        return layer.weight().fileShape().rank() > 2;
     }
 
     /// Attaches updates that were read from a file.
@@ -122,7 +130,7 @@ public final class LoraWeights implements AutoCloseable {
     public SequencedMap<String, LoraFile.Update> updates(Backend backend) {
         SequencedMap<String, LoraFile.Update> all = new LinkedHashMap<>();
         byModule.forEach((module, l) -> all.put(module, new LoraFile.Update(l.rank(), l.a().spec().shape().dim(1), l.b().spec().shape().dim(0),
-                backend.toFloats(l.a().value()), backend.toFloats(l.b().value()), l.scale() * l.rank())));
+                backend.toFloats(l.a().value()), backend.toFloats(l.b().value()), l.scale() * l.rank(), pointwise(layers.get(module)))));
         return all;
     }
 

@@ -15,6 +15,7 @@ final class TransformerBlock {
     private static final double EPS = 1e-5;
     private static final int FEED_FORWARD_FACTOR = 4;
 
+    private final String name;
     private final LayerNorm norm1;
     private final MultiHeadAttention attn1;
     private final LayerNorm norm2;
@@ -24,6 +25,7 @@ final class TransformerBlock {
     private final Linear feedForwardOut;
 
     TransformerBlock(Weights w, int channels, int heads, int contextChannels) throws IOException {
+        name = w.path();
         int hidden = channels * FEED_FORWARD_FACTOR;
         norm1 = LayerNorm.load(w.in("norm1"), EPS, channels);
         attn1 = attention(w.in("attn1"), channels, heads, channels);
@@ -46,7 +48,7 @@ final class TransformerBlock {
         Var n = norm1.forward(x);
         Var h = x.plus(attn1.forward(n, n));
         h = h.plus(attn2.forward(norm2.forward(h), context));
-        return h.plus(feedForwardOut.forward(feedForwardIn.forward(norm3.forward(h)).apply(new Geglu())));
+        return x.tape().named(name, h.plus(feedForwardOut.forward(feedForwardIn.forward(norm3.forward(h)).apply(new Geglu()))));
     }
 
     List<Linear> linears() {

@@ -101,7 +101,7 @@ final class UNetBlock {
             states.add(h);
         }
         if (resampler.isPresent()) {
-            h = resampler.get().forward(h);
+            h = x.tape().named(name + ".downsamplers.0", resampler.get().forward(h));
             states.add(h);
         }
         x.tape().named(name, h);
@@ -121,7 +121,7 @@ final class UNetBlock {
             h = layer(i, h.apply(new Concat(-1), skips.get(skips.size() - 1 - i)), time, context);
         }
         if (resampler.isPresent()) {
-            h = resampler.get().forward(cropped(h.apply(new UpsampleNearest(2)), height, width));
+            h = x.tape().named(name + ".upsamplers.0", resampler.get().forward(cropped(h.apply(new UpsampleNearest(2)), height, width)));
         }
         return x.tape().named(name, h);
     }
