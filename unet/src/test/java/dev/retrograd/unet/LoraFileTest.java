@@ -22,6 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 class LoraFileTest {
     private static final String MODULE = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q";
@@ -80,9 +81,11 @@ class LoraFileTest {
         assertEquals(3, LoraFile.read(file(), OptionalDouble.of(3)).get(MODULE).alpha());
     }
 
-    @Test void writingFoldsAlphaIntoB() throws IOException {
+    @ParameterizedTest
+    @EnumSource
+    void writingFoldsAlphaIntoB(LoraFile.Naming naming) throws IOException {
         LoraFile.Update update = new LoraFile.Update(1, 2, 1, new float[] {5, 6}, new float[] {7}, 4, false);
-        LoraFile.write(file(), Map.of("a.to_q", update));
+        LoraFile.write(file(), Map.of("a.to_q", update), naming);
         LoraFile.Update again = LoraFile.read(file(), OptionalDouble.empty()).get("a.to_q");
         assertEquals(1, again.alpha());
         assertArrayEquals(update.a(), again.a());
@@ -90,7 +93,7 @@ class LoraFileTest {
     }
 
     @Test void updatesOfPointwiseConvolutionsKeepTheirFourAxes() throws IOException {
-        LoraFile.write(file(), Map.of("a.proj_in", new LoraFile.Update(1, 2, 3, new float[] {5, 6}, new float[] {7, 8, 9}, 1, true)));
+        LoraFile.write(file(), Map.of("a.proj_in", new LoraFile.Update(1, 2, 3, new float[] {5, 6}, new float[] {7, 8, 9}, 1, true)), LoraFile.Naming.PEFT);
         try (SafeTensors tensors = SafeTensors.open(file())) {
             assertEquals(Shape.of(1, 2, 1, 1), tensors.spec("unet.a.proj_in.lora_A.weight").shape());
             assertEquals(Shape.of(3, 1, 1, 1), tensors.spec("unet.a.proj_in.lora_B.weight").shape());
