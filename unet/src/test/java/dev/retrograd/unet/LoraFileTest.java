@@ -14,6 +14,7 @@ import dev.retrograd.core.io.SafeTensors;
 import dev.retrograd.core.io.SafeTensorsWriter;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
@@ -143,7 +144,7 @@ class LoraFileTest {
             IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> LoraWeights.fresh(b, model.unet(), new LoraConfig(2, 2, List.of("to_z")), 1));
             assertTrue(e.getMessage().startsWith("lora targets: 'to_z' names no linear layer of this UNet"), e.getMessage());
             assertThrows(IllegalArgumentException.class, () -> LoraWeights.of(b, model.unet(),
-                    new java.util.LinkedHashMap<>(Map.of("conv_in", updates.firstEntry().getValue())), 1));
+                    new LinkedHashMap<>(Map.of("conv_in", updates.firstEntry().getValue())), 1));
             assertEquals(before, b.memory().liveBytes());
         }
     }

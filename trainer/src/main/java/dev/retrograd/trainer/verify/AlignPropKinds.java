@@ -14,6 +14,7 @@ import dev.retrograd.trainer.method.RewardLoss;
 import dev.retrograd.unet.LoraWeights;
 import dev.retrograd.unet.ModelConfig;
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
@@ -86,7 +87,7 @@ final class AlignPropKinds {
         Shape shape = all.shape();
         boolean perUpdate = shape.rank() == 6;
         int[] dims = shape.toArray();
-        Shape one = Shape.of(java.util.Arrays.copyOfRange(dims, dims.length - 4, dims.length));
+        Shape one = Shape.of(Arrays.copyOfRange(dims, dims.length - 4, dims.length));
         int size = Math.toIntExact(one.elements());
         if (dims[dims.length - 5] != noise.length || perUpdate && update >= dims[0]) {
             throw new IllegalArgumentException("variance_noise: must be [" + noise.length + ",B,C,H,W] for these steps, got " + shape);

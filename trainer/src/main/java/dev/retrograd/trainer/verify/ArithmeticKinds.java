@@ -16,6 +16,7 @@ import dev.retrograd.core.Tensor;
 import dev.retrograd.unet.ModelConfig;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -129,7 +130,7 @@ final class ArithmeticKinds {
                 Parameter p = parameters.get(j);
                 Shape shape = p.spec().shape();
                 int size = Math.toIntExact(shape.elements());
-                float[] g = java.util.Arrays.copyOfRange(all.get(j), step * size, (step + 1) * size);
+                float[] g = Arrays.copyOfRange(all.get(j), step * size, (step + 1) * size);
                 tape.backward(tape.parameter(p).affine(1, 0), run.backend().floats("g", shape, g), gradients);
             }
             GradientClip.Clipped clipped = how.clip().apply(run.backend(), gradients, parameters);

@@ -16,7 +16,6 @@ import java.util.List;
 
 /// What `sample` and `alignprop` share: the options of a guided chain, its text embedding, and what is reported of a trajectory.
 ///
-/// @param steps denoising steps
 /// @param eta 0 deterministic … 1 ancestral
 record Chain(CheckRun run, StableDiffusion model, DdimSchedule schedule, Guidance guidance, double eta) {
 

@@ -2,6 +2,7 @@ package dev.retrograd.trainer.verify;
 
 import dev.retrograd.autograd.Gradients;
 import dev.retrograd.autograd.Parameter;
+import dev.retrograd.autograd.Segment;
 import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
 import dev.retrograd.core.Backend;
@@ -14,6 +15,7 @@ import dev.retrograd.unet.ModelConfig;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -116,9 +118,9 @@ final class CheckRun {
             throw new ModelFormatException(check.kind() + ": input '" + input + "' must have more than " + index + " entries, got " + all);
         }
         int[] dims = all.toArray();
-        Shape one = Shape.of(java.util.Arrays.copyOfRange(dims, 1, dims.length));
+        Shape one = Shape.of(Arrays.copyOfRange(dims, 1, dims.length));
         int size = Math.toIntExact(one.elements());
-        return tensor(input, one, java.util.Arrays.copyOfRange(reference().floats(named(input)), index * size, (index + 1) * size));
+        return tensor(input, one, Arrays.copyOfRange(reference().floats(named(input)), index * size, (index + 1) * size));
     }
 
     /// Rows of token ids, `[B,N]`.
@@ -181,7 +183,7 @@ final class CheckRun {
 
     /// A tape that records everything and keeps the activations that are expected.
     Tape tape() {
-        return new Tape(backend, dev.retrograd.autograd.Segment.Policy.STORE_ALL, (name, activation) -> {
+        return new Tape(backend, Segment.Policy.STORE_ALL, (name, activation) -> {
             if (wants(ACTIVATION + name) && !results.containsKey(ACTIVATION + name)) {
                 put(ACTIVATION + name, activation);
             }

@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /// From prompts to token ids, and from ids to embeddings.
@@ -24,7 +25,7 @@ final class TextKinds {
     /// `ids` of the prompts in `prompts_file`, a JSON list of strings or of objects with `prompt`: `[prompts,77]`.
     static void tokenize(CheckRun run) throws IOException {
         int[][] ids = run.model().tokenize(prompts(run.file(run.named("prompts_file"))));
-        double[] flat = java.util.Arrays.stream(ids).flatMapToInt(java.util.Arrays::stream).asDoubleStream().toArray();
+        double[] flat = Arrays.stream(ids).flatMapToInt(Arrays::stream).asDoubleStream().toArray();
         run.put("ids", new Values(Shape.of(ids.length, ids[0].length), flat));
     }
 

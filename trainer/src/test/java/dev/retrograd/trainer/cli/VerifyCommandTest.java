@@ -9,6 +9,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -18,7 +19,7 @@ class VerifyCommandTest {
     private final StringWriter err = new StringWriter();
 
     private int run(Object... arguments) {
-        List<String> line = java.util.Arrays.stream(arguments).map(Object::toString).toList();
+        List<String> line = Arrays.stream(arguments).map(Object::toString).toList();
         return new Main().commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err)).execute(line.toArray(String[]::new));
     }
 
