@@ -7,7 +7,7 @@ import dev.retrograd.core.Backend;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.io.ModelFormatException;
-import dev.retrograd.core.io.SafeTensors;
+import dev.retrograd.core.io.TensorFile;
 import dev.retrograd.unet.diffusion.NoiseSchedule;
 import dev.retrograd.unet.text.ClipTextConfig;
 import dev.retrograd.unet.text.ClipTextEncoder;
@@ -50,21 +50,21 @@ public final class StableDiffusion implements AutoCloseable {
         tokenizer = ClipTokenizer.load(folder.resolve("tokenizer"));
         Path text = weights(folder.resolve("text_encoder"), "model");
         ClipTextConfig textConfig = ClipTextConfig.of(ModelConfig.read(folder.resolve("text_encoder/config.json")));
-        try (SafeTensors file = SafeTensors.open(text)) {
+        try (TensorFile file = TensorFile.open(text)) {
             textWeights = opened(opened, new StateDict(text.toString(), file, backend));
             textEncoder = new ClipTextEncoder(textConfig, textWeights.in("text_model"));
             textWeights.requireAllRead(OLD_POSITION_IDS::equals);
         }
         Path noise = weights(folder.resolve("unet"), "diffusion_pytorch_model");
         UNetConfig unetConfig = UNetConfig.of(ModelConfig.read(folder.resolve("unet/config.json")));
-        try (SafeTensors file = SafeTensors.open(noise)) {
+        try (TensorFile file = TensorFile.open(noise)) {
             unetWeights = opened(opened, new StateDict(noise.toString(), file, backend));
             unet = new UNet(unetConfig, unetWeights);
             unetWeights.requireAllRead(_ -> false);
         }
         VaeConfig vaeConfig = VaeConfig.of(ModelConfig.read(folder.resolve("vae/config.json")));
         Path vae = vaeFile();
-        try (SafeTensors file = SafeTensors.open(vae)) {
+        try (TensorFile file = TensorFile.open(vae)) {
             vaeWeights = opened(opened, new StateDict(vae.toString(), file, backend));
             vaeDecoder = new VaeDecoder(vaeConfig, vaeWeights);
             vaeWeights.requireAllRead(ENCODER);
@@ -97,15 +97,17 @@ public final class StableDiffusion implements AutoCloseable {
         }
     }
 
-    /// The weight file of a component; full precision before half precision.
+    /// The weight file of a component; safetensors before PyTorch, full precision before half precision.
     private static Path weights(Path component, String name) throws ModelFormatException {
-        for (String candidate : List.of(name + ".safetensors", name + ".fp16.safetensors")) {
+        String pytorch = name.equals("model") ? "pytorch_model" : name;
+        List<String> names = List.of(name + ".safetensors", name + ".fp16.safetensors", pytorch + ".bin", pytorch + ".fp16.bin");
+        for (String candidate : names) {
             Path file = component.resolve(candidate);
             if (Files.isRegularFile(file)) {
                 return file;
             }
         }
-        throw new ModelFormatException(component + ": has neither " + name + ".safetensors nor " + name + ".fp16.safetensors");
+        throw new ModelFormatException(component + ": must have one of " + String.join(", ", names));
     }
 
     private Path vaeFile() throws ModelFormatException {
@@ -155,7 +157,7 @@ public final class StableDiffusion implements AutoCloseable {
     /// Reads the VAE's encoder, which sampling and training do not need; its weights are freed with the model's.
     public VaeEncoder loadVaeEncoder() throws IOException {
         Path vae = vaeFile();
-        try (SafeTensors file = SafeTensors.open(vae)) {
+        try (TensorFile file = TensorFile.open(vae)) {
             return new VaeEncoder(vaeDecoder.config(), vaeWeights.reopened(file));
         }
     }

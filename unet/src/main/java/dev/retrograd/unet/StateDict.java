@@ -9,7 +9,7 @@ import dev.retrograd.core.Shape;
 import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.io.ModelFormatException;
-import dev.retrograd.core.io.SafeTensors;
+import dev.retrograd.core.io.TensorFile;
 import java.io.IOException;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -24,17 +24,17 @@ public final class StateDict implements Weights, AutoCloseable {
     private static final int KERNEL_RANK = 4;
 
     private final String file;
-    private final SafeTensors tensors;
+    private final TensorFile tensors;
     private final Backend backend;
     private final Map<String, Parameter> parameters;
 
     /// @param file what messages call the file
     /// @param tensors stays open while weights are read; not closed here
-    public StateDict(String file, SafeTensors tensors, Backend backend) {
+    public StateDict(String file, TensorFile tensors, Backend backend) {
         this(file, tensors, backend, new LinkedHashMap<>());
     }
 
-    private StateDict(String file, SafeTensors tensors, Backend backend, Map<String, Parameter> parameters) {
+    private StateDict(String file, TensorFile tensors, Backend backend, Map<String, Parameter> parameters) {
         this.file = file;
         this.tensors = tensors;
         this.backend = backend;
@@ -42,7 +42,7 @@ public final class StateDict implements Weights, AutoCloseable {
     }
 
     /// The same weights, read on from the file opened anew; whoever closes this one frees what that one reads.
-    StateDict reopened(SafeTensors again) {
+    StateDict reopened(TensorFile again) {
         return new StateDict(file, again, backend, parameters);
     }
 

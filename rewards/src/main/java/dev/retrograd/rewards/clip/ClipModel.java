@@ -6,7 +6,8 @@ import dev.retrograd.autograd.Var;
 import dev.retrograd.autograd.nn.Linear;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.io.ModelFormatException;
-import dev.retrograd.core.io.SafeTensors;
+import dev.retrograd.core.io.TensorFile;
+import dev.retrograd.rewards.RewardFiles;
 import dev.retrograd.unet.StateDict;
 import dev.retrograd.unet.text.ClipTextEncoder;
 import dev.retrograd.unet.text.ClipTokenizer;
@@ -51,7 +52,7 @@ public final class ClipModel implements AutoCloseable {
         weights.requireAllRead(OLD_POSITION_IDS::contains);
     }
 
-    /// Loads a folder with `config.json`, `model.safetensors`, the tokenizer's files, and `preprocessor_config.json` if it has one.
+    /// Loads a folder with `config.json`, `model.safetensors` or `pytorch_model.bin`, the tokenizer's files, and `preprocessor_config.json` if it has one.
     ///
     /// @throws ModelFormatException if a file is missing, damaged, or describes a model that is not supported; the message names it
     public static ClipModel load(Backend backend, Path folder) throws IOException {
@@ -59,8 +60,8 @@ public final class ClipModel implements AutoCloseable {
             throw new ModelFormatException(folder + ": a CLIP model folder is required, but " + (Files.exists(folder) ? "this is a file" : "there is none"));
         }
         ClipConfig config = ClipConfig.read(folder.resolve("config.json"));
-        Path file = folder.resolve("model.safetensors");
-        try (SafeTensors tensors = SafeTensors.open(file)) {
+        Path file = RewardFiles.find(folder, RewardFiles.TRANSFORMERS);
+        try (TensorFile tensors = TensorFile.open(file)) {
             StateDict weights = new StateDict(file.toString(), tensors, backend);
             boolean loaded = false;
             try {
