@@ -72,9 +72,7 @@ public record HeadWeights(String name, Activation activation, List<Layer> layers
     /// @throws ShapeException unless the layers follow on each other and end in one output
     public HeadWeights {
         layers = List.copyOf(layers);
-        if (!NAME.matcher(name).matches()) {
-            throw new IllegalArgumentException("head: a name must be 1 to 64 letters, digits, spaces and ._+- and begin with a letter or digit, got '" + printable(name) + "'");
-        }
+        requireName(name);
         if (layers.isEmpty()) {
             throw new ShapeException("head: at least one linear layer is required, got none");
         }
@@ -83,6 +81,13 @@ public record HeadWeights(String name, Activation activation, List<Layer> layers
             if (layers.get(i).out() != next) {
                 throw new ShapeException("head: layer " + i + " of " + layers.size() + " must have " + next + (next == 1 ? " output" : " outputs") + ", got " + layers.get(i).out());
             }
+        }
+    }
+
+    /// @throws IllegalArgumentException if a reward cannot be called this
+    public static void requireName(String name) {
+        if (!NAME.matcher(name).matches()) {
+            throw new IllegalArgumentException("head: a name must be 1 to 64 letters, digits, spaces and ._+- and begin with a letter or digit, got '" + printable(name) + "'");
         }
     }
 

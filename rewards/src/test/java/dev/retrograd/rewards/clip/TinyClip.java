@@ -11,7 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /// Writes a Hugging Face folder of a random CLIP, small enough for numeric gradients: 6×6 images in four patches, 8 tokens, 5 features.
-final class TinyClip {
+public final class TinyClip {
     static final int VOCABULARY = 55;
     static final String CONFIG = """
             {"model_type": "clip", "projection_dim": 5,
@@ -25,7 +25,8 @@ final class TinyClip {
     private TinyClip() {
     }
 
-    static Path write(Path folder) throws IOException {
+    /// Writes the model's files into a folder that exists, and gives it back.
+    public static Path write(Path folder) throws IOException {
         TinyClip clip = new TinyClip();
         clip.tower("text_model", 6, 7);
         clip.matrix("text_model.embeddings.token_embedding.weight", VOCABULARY, 6);

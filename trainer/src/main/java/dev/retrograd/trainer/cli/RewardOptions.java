@@ -6,19 +6,24 @@ import dev.retrograd.rewards.FileSizeGoal;
 import dev.retrograd.rewards.JpegCompressibility;
 import dev.retrograd.rewards.JpegSettings;
 import dev.retrograd.rewards.clip.ClipSimilarity;
+import dev.retrograd.rewards.clip.FittedReward;
 import dev.retrograd.trainer.method.RewardLoss;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Locale;
 import picocli.CommandLine.Option;
 
 /// What is raised.
 final class RewardOptions {
     @Option(names = "--reward", paramLabel = "REWARD", defaultValue = "compressibility",
-            description = "compressibility (minus the KB of a JPEG file), incompressibility, or clip (similarity of image and prompt); default: ${DEFAULT-VALUE}.")
+            description = "compressibility (minus the KB of a JPEG file), incompressibility, clip (similarity of image and prompt), or fitted (a head that fit-reward made); default: ${DEFAULT-VALUE}.")
     private Kind reward;
 
-    @Option(names = "--reward-model", paramLabel = "DIR", description = "CLIP as a transformers folder, for --reward clip.")
+    @Option(names = "--reward-model", paramLabel = "DIR", description = "CLIP as a transformers folder, for --reward clip and fitted.")
     private Path rewardModel;
+
+    @Option(names = "--reward-head", paramLabel = "FILE", description = "Head on the features of --reward-model, for --reward fitted.")
+    private Path rewardHead;
 
     @Option(names = "--jpeg-quality", paramLabel = "Q", defaultValue = "95", description = "Quality of the JPEG whose size is meant, 1..100; default: ${DEFAULT-VALUE}.")
     private int jpegQuality;
@@ -26,7 +31,7 @@ final class RewardOptions {
     @Option(names = "--target", paramLabel = "R", description = "Minimise |R - reward| instead of raising the reward without end.")
     private Double target;
 
-    enum Kind { COMPRESSIBILITY, INCOMPRESSIBILITY, CLIP }
+    enum Kind { COMPRESSIBILITY, INCOMPRESSIBILITY, CLIP, FITTED }
 
     /// The reward, on a backend; its constants and weights live in the scope that is open now or until it is closed.
     ///
@@ -36,13 +41,21 @@ final class RewardOptions {
         return switch (reward) {
             case COMPRESSIBILITY -> new JpegCompressibility(backend, FileSizeGoal.SMALLER, jpeg);
             case INCOMPRESSIBILITY -> new JpegCompressibility(backend, FileSizeGoal.LARGER, jpeg);
-            case CLIP -> {
-                if (rewardModel == null) {
-                    throw new IllegalArgumentException("--reward clip: needs --reward-model, a folder with CLIP in transformers' layout");
+            case CLIP -> ClipSimilarity.load(backend, clip());
+            case FITTED -> {
+                if (rewardHead == null) {
+                    throw new IllegalArgumentException("--reward fitted: needs --reward-head, a file that fit-reward wrote");
                 }
-                yield ClipSimilarity.load(backend, rewardModel);
+                yield FittedReward.load(backend, clip(), rewardHead);
             }
         };
+    }
+
+    private Path clip() {
+        if (rewardModel == null) {
+            throw new IllegalArgumentException("--reward " + reward.name().toLowerCase(Locale.ROOT) + ": needs --reward-model, a folder with CLIP in transformers' layout");
+        }
+        return rewardModel;
     }
 
     RewardLoss loss() {

@@ -40,6 +40,28 @@ public record RgbImage(int width, int height, byte[] rgb) {
         return IntStream.range(0, pixels.batch()).mapToObj(i -> of(pixels, i)).toList();
     }
 
+    /// Images of one size as a batch, in [0,1].
+    ///
+    /// @throws ShapeException if there is none or the sizes differ
+    public static PixelBatch pixels(List<RgbImage> images) {
+        if (images.isEmpty()) {
+            throw new ShapeException("images: a batch takes at least one, got none");
+        }
+        int width = images.getFirst().width();
+        int height = images.getFirst().height();
+        float[] pixels = new float[Math.toIntExact(Shape.of(images.size(), height, width, 3).elements())];
+        int at = 0;
+        for (RgbImage image : images) {
+            if (image.width() != width || image.height() != height) {
+                throw new ShapeException("images: a batch must have one size, " + width + "×" + height + ", got " + image);
+            }
+            for (byte value : image.rgb()) {
+                pixels[at++] = (value & 0xFF) / 255f;
+            }
+        }
+        return new PixelBatch(pixels, images.size(), height, width);
+    }
+
     /// Each pixel as a square of `factor` pixels a side, for looking at small images.
     ///
     /// @throws IllegalArgumentException unless the factor is 1 or more
