@@ -1,0 +1,91 @@
+package dev.retrograd.cuda;
+
+import java.lang.foreign.MemorySegment;
+
+/// What the backend needs of a CUDA driver, for one device whose context it holds.
+///
+/// Copies and launches on a stream happen in the order of the calls, some time later; what was asked of different streams is ordered by
+/// events only. Host memory of a copy must stay as it is until the stream has been synchronised. Failures are {@link CudaException}s. One
+/// thread at a time.
+public interface CudaDriver extends AutoCloseable {
+
+    /// @param computeCapability ten times the major number plus the minor one: 80 for 8.0
+    /// @param memoryBytes all memory of the device
+    /// @param sharedBytesPerBlock most dynamic shared memory that a kernel may ask for
+    record Device(int ordinal, String name, int computeCapability, long memoryBytes, int multiprocessors, int sharedBytesPerBlock) {
+    }
+
+    /// A loaded module.
+    interface Module {
+        /// @throws CudaException if it has no such kernel
+        Kernel kernel(String name);
+    }
+
+    /// A kernel that can be launched.
+    interface Kernel {
+        String name();
+    }
+
+    /// A queue of work. Streams last until the driver closes.
+    interface Stream {
+    }
+
+    /// A point in a stream's work.
+    interface Event {
+    }
+
+    Device device();
+
+    /// Bytes that are free on the device now.
+    long freeBytes();
+
+    /// @return the address of at least this many bytes, a multiple of 256
+    /// @throws CudaException if there is not so much free
+    long allocate(long bytes);
+
+    void free(long address);
+
+    /// Host memory that the device reaches without a detour: copies from and to it are truly asynchronous.
+    MemorySegment allocatePinned(long bytes);
+
+    void freePinned(MemorySegment memory);
+
+    /// @param source native memory
+    void copyToDevice(MemorySegment source, long target, Stream stream);
+
+    /// @param target native memory
+    void copyToHost(long source, MemorySegment target, Stream stream);
+
+    void copyOnDevice(long source, long target, long bytes, Stream stream);
+
+    /// Sets bytes to 0.
+    void clear(long address, long bytes, Stream stream);
+
+    /// Compiles PTX for the device.
+    ///
+    /// @param name what messages call it
+    /// @throws CudaException with the compiler's log if it refuses the text
+    Module load(String name, String ptx);
+
+    /// Lets a kernel use more than 48 KiB of shared memory.
+    void allowSharedBytes(Kernel kernel, int bytes);
+
+    /// @param sharedBytes dynamic shared memory of each block
+    void launch(Kernel kernel, LaunchGrid grid, int sharedBytes, LaunchArguments arguments, Stream stream);
+
+    Stream createStream();
+
+    void synchronize(Stream stream);
+
+    Event createEvent();
+
+    void record(Event event, Stream stream);
+
+    /// Makes a stream's later work wait for an event's point.
+    void await(Event event, Stream stream);
+
+    /// Milliseconds between two recorded points; waits for the later one.
+    float elapsedMillis(Event start, Event end);
+
+    @Override void close();
+}

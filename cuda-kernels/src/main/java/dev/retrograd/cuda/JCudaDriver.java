@@ -1,0 +1,270 @@
+package dev.retrograd.cuda;
+
+import static jcuda.driver.JCudaDriver.cuCtxSetCurrent;
+import static jcuda.driver.JCudaDriver.cuDeviceGet;
+import static jcuda.driver.JCudaDriver.cuDeviceGetAttribute;
+import static jcuda.driver.JCudaDriver.cuDeviceGetCount;
+import static jcuda.driver.JCudaDriver.cuDeviceGetName;
+import static jcuda.driver.JCudaDriver.cuDevicePrimaryCtxRelease;
+import static jcuda.driver.JCudaDriver.cuDevicePrimaryCtxRetain;
+import static jcuda.driver.JCudaDriver.cuEventCreate;
+import static jcuda.driver.JCudaDriver.cuEventElapsedTime;
+import static jcuda.driver.JCudaDriver.cuEventRecord;
+import static jcuda.driver.JCudaDriver.cuEventSynchronize;
+import static jcuda.driver.JCudaDriver.cuFuncSetAttribute;
+import static jcuda.driver.JCudaDriver.cuInit;
+import static jcuda.driver.JCudaDriver.cuLaunchKernel;
+import static jcuda.driver.JCudaDriver.cuMemAlloc;
+import static jcuda.driver.JCudaDriver.cuMemFree;
+import static jcuda.driver.JCudaDriver.cuMemFreeHost;
+import static jcuda.driver.JCudaDriver.cuMemGetInfo;
+import static jcuda.driver.JCudaDriver.cuMemHostAlloc;
+import static jcuda.driver.JCudaDriver.cuMemcpyDtoDAsync;
+import static jcuda.driver.JCudaDriver.cuMemcpyDtoHAsync;
+import static jcuda.driver.JCudaDriver.cuMemcpyHtoDAsync;
+import static jcuda.driver.JCudaDriver.cuMemsetD8Async;
+import static jcuda.driver.JCudaDriver.cuModuleGetFunction;
+import static jcuda.driver.JCudaDriver.cuModuleLoadDataJIT;
+import static jcuda.driver.JCudaDriver.cuModuleUnload;
+import static jcuda.driver.JCudaDriver.cuStreamCreate;
+import static jcuda.driver.JCudaDriver.cuStreamDestroy;
+import static jcuda.driver.JCudaDriver.cuStreamSynchronize;
+import static jcuda.driver.JCudaDriver.cuStreamWaitEvent;
+import static jcuda.driver.JCudaDriver.setExceptionsEnabled;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import jcuda.Pointer;
+import jcuda.driver.CUcontext;
+import jcuda.driver.CUdevice;
+import jcuda.driver.CUdevice_attribute;
+import jcuda.driver.CUevent;
+import jcuda.driver.CUevent_flags;
+import jcuda.driver.CUfunction;
+import jcuda.driver.CUfunction_attribute;
+import jcuda.driver.CUjit_option;
+import jcuda.driver.CUmodule;
+import jcuda.driver.CUstream;
+import jcuda.driver.CUstream_flags;
+import jcuda.driver.JITOptions;
+
+/// The driver of an NVIDIA GPU, through JCuda. Holds the device's primary context until it is closed.
+public final class JCudaDriver implements CudaDriver {
+    private static final int LOG_BYTES = 16384;
+
+    private final CUdevice handle = new CUdevice();
+    private final Device device;
+    private final List<CUstream> streams = new ArrayList<>();
+    private final List<CUevent> events = new ArrayList<>();
+    private final List<CUmodule> modules = new ArrayList<>();
+
+    private record LoadedModule(String name, CUmodule handle) implements Module {
+        @Override public Kernel kernel(String kernel) {
+            CUfunction function = new CUfunction();
+            return call("module '" + name + "', kernel '" + kernel + "'", () -> {
+                cuModuleGetFunction(function, handle, kernel);
+                return new LoadedKernel(kernel, function);
+            });
+        }
+    }
+
+    private record LoadedKernel(String name, CUfunction handle) implements Kernel {
+    }
+
+    private record OpenStream(CUstream handle) implements Stream {
+    }
+
+    private record OpenEvent(CUevent handle) implements Event {
+    }
+
+    private JCudaDriver(int ordinal) {
+        cuDeviceGet(handle, ordinal);
+        byte[] name = new byte[256];
+        cuDeviceGetName(name, name.length, handle);
+        CUcontext context = new CUcontext();
+        cuDevicePrimaryCtxRetain(context, handle);
+        cuCtxSetCurrent(context);
+        long[] total = new long[1];
+        cuMemGetInfo(new long[1], total);
+        device = new Device(ordinal, new String(name, StandardCharsets.UTF_8).trim().replace("\0", ""),
+                10 * attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) + attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
+                total[0], attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
+                attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN));
+    }
+
+    /// Opens a device.
+    ///
+    /// @param ordinal which device, from 0
+    /// @throws CudaException with one clear sentence if there is no driver or no such device
+    public static JCudaDriver open(int ordinal) {
+        try {
+            setExceptionsEnabled(true);
+            cuInit(0);
+            int[] count = new int[1];
+            cuDeviceGetCount(count);
+            if (ordinal < 0 || ordinal >= count[0]) {
+                throw new CudaException("cuda: devices must be 0.." + (count[0] - 1) + ", got " + ordinal);
+            }
+            return new JCudaDriver(ordinal);
+        } catch (LinkageError e) {
+            throw new CudaException("cuda: no NVIDIA driver (libcuda.so.1) could be loaded; use --device cpu, or install the driver", e);
+        } catch (jcuda.CudaException e) {
+            throw new CudaException("cuda: the NVIDIA driver found no usable device: " + e.getMessage() + "; use --device cpu", e);
+        }
+    }
+
+    private int attribute(int which) {
+        int[] value = new int[1];
+        cuDeviceGetAttribute(value, which, handle);
+        return value[0];
+    }
+
+    @FunctionalInterface
+    private interface Answer<T> {
+        T get();
+    }
+
+    private static <T> T call(String what, Answer<T> action) {
+        try {
+            return action.get();
+        } catch (jcuda.CudaException e) {
+            throw new CudaException("cuda: " + what + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static void run(String what, Runnable action) {
+        call(what, () -> {
+            action.run();
+            return null;
+        });
+    }
+
+    private static CUstream handle(Stream stream) {
+        return ((OpenStream) stream).handle;
+    }
+
+    @Override public Device device() {
+        return device;
+    }
+
+    @Override public long freeBytes() {
+        long[] free = new long[1];
+        run("free memory", () -> cuMemGetInfo(free, new long[1]));
+        return free[0];
+    }
+
+    @Override public long allocate(long bytes) {
+        NativePointers.Device pointer = new NativePointers.Device();
+        run("allocation of " + bytes + " bytes", () -> cuMemAlloc(pointer, bytes));
+        return pointer.address();
+    }
+
+    @Override public void free(long address) {
+        run("free", () -> cuMemFree(NativePointers.device(address)));
+    }
+
+    @Override public MemorySegment allocatePinned(long bytes) {
+        NativePointers.Host pointer = new NativePointers.Host();
+        run("allocation of " + bytes + " bytes of pinned host memory", () -> cuMemHostAlloc(pointer, bytes, 0));
+        return MemorySegment.ofAddress(pointer.address()).reinterpret(bytes);
+    }
+
+    @Override public void freePinned(MemorySegment memory) {
+        run("free of pinned host memory", () -> cuMemFreeHost(new NativePointers.Host(memory.address())));
+    }
+
+    @Override public void copyToDevice(MemorySegment source, long target, Stream stream) {
+        requireNative(source);
+        run("copy to the device", () -> cuMemcpyHtoDAsync(NativePointers.device(target), new NativePointers.Host(source.address()), source.byteSize(), handle(stream)));
+    }
+
+    @Override public void copyToHost(long source, MemorySegment target, Stream stream) {
+        requireNative(target);
+        run("copy to the host", () -> cuMemcpyDtoHAsync(new NativePointers.Host(target.address()), NativePointers.device(source), target.byteSize(), handle(stream)));
+    }
+
+    private static void requireNative(MemorySegment segment) {
+        if (!segment.isNative()) {
+            throw new IllegalArgumentException("cuda: copies take native memory, got " + segment);
+        }
+    }
+
+    @Override public void copyOnDevice(long source, long target, long bytes, Stream stream) {
+        run("copy on the device", () -> cuMemcpyDtoDAsync(NativePointers.device(target), NativePointers.device(source), bytes, handle(stream)));
+    }
+
+    @Override public void clear(long address, long bytes, Stream stream) {
+        run("clear", () -> cuMemsetD8Async(NativePointers.device(address), (byte) 0, bytes, handle(stream)));
+    }
+
+    @Override public Module load(String name, String ptx) {
+        CUmodule module = new CUmodule();
+        JITOptions options = new JITOptions();
+        options.putBytes(CUjit_option.CU_JIT_ERROR_LOG_BUFFER, new byte[LOG_BYTES]);
+        options.putInt(CUjit_option.CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES, LOG_BYTES);
+        byte[] text = (ptx + "\0").getBytes(StandardCharsets.UTF_8);
+        try {
+            cuModuleLoadDataJIT(module, Pointer.to(text), options);
+        } catch (jcuda.CudaException e) {
+            throw new CudaException("cuda: module '" + name + "' was refused: " + e.getMessage() + "; " + options.getString(CUjit_option.CU_JIT_ERROR_LOG_BUFFER).trim(), e);
+        }
+        modules.add(module);
+        return new LoadedModule(name, module);
+    }
+
+    @Override public void allowSharedBytes(Kernel kernel, int bytes) {
+        run(kernel.name() + ", " + bytes + " bytes of shared memory",
+                () -> cuFuncSetAttribute(((LoadedKernel) kernel).handle, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes));
+    }
+
+    @Override public void launch(Kernel kernel, LaunchGrid grid, int sharedBytes, LaunchArguments arguments, Stream stream) {
+        run("launch of " + kernel.name(), () -> cuLaunchKernel(((LoadedKernel) kernel).handle, grid.x(), grid.y(), grid.z(), grid.threadsX(), grid.threadsY(), grid.threadsZ(),
+                sharedBytes, handle(stream), new NativePointers.Host(arguments.addresses().address()), null));
+    }
+
+    @Override public Stream createStream() {
+        CUstream stream = new CUstream();
+        run("stream", () -> cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING));
+        streams.add(stream);
+        return new OpenStream(stream);
+    }
+
+    @Override public void synchronize(Stream stream) {
+        run("synchronize", () -> cuStreamSynchronize(handle(stream)));
+    }
+
+    @Override public Event createEvent() {
+        CUevent event = new CUevent();
+        run("event", () -> cuEventCreate(event, CUevent_flags.CU_EVENT_DEFAULT));
+        events.add(event);
+        return new OpenEvent(event);
+    }
+
+    @Override public void record(Event event, Stream stream) {
+        run("event", () -> cuEventRecord(((OpenEvent) event).handle, handle(stream)));
+    }
+
+    @Override public void await(Event event, Stream stream) {
+        run("event", () -> cuStreamWaitEvent(handle(stream), ((OpenEvent) event).handle, 0));
+    }
+
+    @Override public float elapsedMillis(Event start, Event end) {
+        float[] millis = new float[1];
+        run("event", () -> {
+            cuEventSynchronize(((OpenEvent) end).handle);
+            cuEventElapsedTime(millis, ((OpenEvent) start).handle, ((OpenEvent) end).handle);
+        });
+        return millis[0];
+    }
+
+    @Override public void close() {
+        run("close", () -> {
+            events.forEach(jcuda.driver.JCudaDriver::cuEventDestroy);
+            streams.forEach(jcuda.driver.JCudaDriver::cuStreamDestroy);
+            modules.forEach(m -> cuModuleUnload(m));
+            cuDevicePrimaryCtxRelease(handle);
+        });
+    }
+}

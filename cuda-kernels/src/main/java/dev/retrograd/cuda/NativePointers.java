@@ -1,0 +1,36 @@
+package dev.retrograd.cuda;
+
+import jcuda.Pointer;
+import jcuda.driver.CUdeviceptr;
+
+/// JCuda's pointers with their addresses in sight.
+final class NativePointers {
+    private NativePointers() {
+    }
+
+    /// A device address for JCuda.
+    static CUdeviceptr device(long address) {
+        return new CUdeviceptr().withByteOffset(address);
+    }
+
+    /// Receives a device address from JCuda.
+    static final class Device extends CUdeviceptr {
+        long address() {
+            return getNativePointer();
+        }
+    }
+
+    /// A host address, to JCuda or from it.
+    static final class Host extends Pointer {
+        Host() {
+        }
+
+        Host(long address) {
+            super(address);
+        }
+
+        long address() {
+            return getNativePointer();
+        }
+    }
+}

@@ -1,0 +1,227 @@
+package dev.retrograd.cuda.emulator;
+
+import dev.retrograd.cuda.CudaDriver;
+import dev.retrograd.cuda.CudaException;
+import dev.retrograd.cuda.LaunchArguments;
+import dev.retrograd.cuda.LaunchGrid;
+import dev.retrograd.cuda.emulator.PtxModule.Variable;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/// A CUDA device in Java: executes PTX text and checks what it does, with no GPU.
+///
+/// A functional simulator, not one of time: everything asked of a stream happens at once. Faults of kernels are {@link KernelFault}s;
+/// downloading bytes that nothing wrote is one, too.
+public final class EmulatedDriver implements CudaDriver {
+    private static final int SHARED_BYTES = 99 * 1024;
+    private static final int SHARED_BYTES_UNASKED = 48 * 1024;
+
+    private final long memoryBytes;
+    private final DeviceMemory memory = new DeviceMemory();
+    private final Map<Long, Arena> pinned = new HashMap<>();
+    private long instructions;
+    private long launches;
+
+    /// @param memoryBytes of the emulated device
+    public EmulatedDriver(long memoryBytes) {
+        this.memoryBytes = memoryBytes;
+    }
+
+    private record EmulatedModule(String name, PtxModule ptx, Map<String, Long> globals, Map<String, EmulatedKernel> kernels) implements Module {
+        @Override public Kernel kernel(String kernel) {
+            PtxModule.Kernel found = ptx.kernels().get(kernel);
+            if (found == null) {
+                throw new CudaException("cuda: module '" + name + "' must have the kernel '" + kernel + "', got " + ptx.kernels().keySet());
+            }
+            List<Variable> shared = ptx.variables().stream().filter(v -> v.space().equals("shared")).toList();
+            return kernels.computeIfAbsent(kernel, _ -> new EmulatedKernel(Decoder.decode(found, globals, shared)));
+        }
+    }
+
+    private static final class EmulatedKernel implements Kernel {
+        final Program program;
+        int sharedBytes = SHARED_BYTES_UNASKED;
+
+        EmulatedKernel(Program program) {
+            this.program = program;
+        }
+
+        @Override public String name() {
+            return program.name;
+        }
+    }
+
+    private record EmulatedStream() implements Stream {
+    }
+
+    private static final class EmulatedEvent implements Event {
+        private long nanos;
+    }
+
+    @Override public Device device() {
+        return new Device(0, "PTX emulator", 80, memoryBytes, 1, SHARED_BYTES);
+    }
+
+    @Override public long freeBytes() {
+        return memoryBytes - memory.used();
+    }
+
+    @Override public long allocate(long bytes) {
+        if (bytes < 1 || bytes > freeBytes()) {
+            throw new CudaException("cuda: out of memory: " + bytes + " bytes asked for, " + freeBytes() + " of " + memoryBytes + " free");
+        }
+        return memory.allocate("global memory", Math.toIntExact(bytes)).base;
+    }
+
+    @Override public void free(long address) {
+        memory.free(address);
+    }
+
+    @Override public MemorySegment allocatePinned(long bytes) {
+        Arena arena = Arena.ofShared();
+        MemorySegment segment = arena.allocate(bytes, Long.BYTES);
+        pinned.put(segment.address(), arena);
+        return segment;
+    }
+
+    @Override public void freePinned(MemorySegment segment) {
+        Arena arena = pinned.remove(segment.address());
+        if (arena == null) {
+            throw new IllegalStateException("emulator: freePinned takes what allocatePinned gave, got " + segment);
+        }
+        arena.close();
+    }
+
+    private Region region(String what, long address, long bytes) {
+        Region region = memory.find(address, bytes);
+        if (region == null) {
+            throw new KernelFault(what + ": out of bounds: " + bytes + " bytes at 0x" + Long.toHexString(address) + " of global memory, " + memory.near(address));
+        }
+        return region;
+    }
+
+    @Override public void copyToDevice(MemorySegment source, long target, Stream stream) {
+        Region region = region("copyToDevice", target, source.byteSize());
+        int at = (int) (target - region.base);
+        MemorySegment.copy(source, ValueLayout.JAVA_BYTE, 0, region.data, at, (int) source.byteSize());
+        Arrays.fill(region.written, at, at + (int) source.byteSize(), (byte) 1);
+    }
+
+    @Override public void copyToHost(long source, MemorySegment target, Stream stream) {
+        Region region = region("copyToHost", source, target.byteSize());
+        int at = (int) (source - region.base);
+        requireWritten("copyToHost", region, at, (int) target.byteSize());
+        MemorySegment.copy(region.data, at, target, ValueLayout.JAVA_BYTE, 0, (int) target.byteSize());
+    }
+
+    private static void requireWritten(String what, Region region, int at, int bytes) {
+        for (int i = at; i < at + bytes; i++) {
+            if (region.written[i] == 0) {
+                throw new KernelFault(what + ": nothing wrote byte " + (i - at) + " of the " + bytes);
+            }
+        }
+    }
+
+    @Override public void copyOnDevice(long source, long target, long bytes, Stream stream) {
+        Region from = region("copyOnDevice", source, bytes);
+        Region to = region("copyOnDevice", target, bytes);
+        System.arraycopy(from.data, (int) (source - from.base), to.data, (int) (target - to.base), (int) bytes);
+        System.arraycopy(from.written, (int) (source - from.base), to.written, (int) (target - to.base), (int) bytes);
+    }
+
+    @Override public void clear(long address, long bytes, Stream stream) {
+        Region region = region("clear", address, bytes);
+        int at = (int) (address - region.base);
+        Arrays.fill(region.data, at, at + (int) bytes, (byte) 0);
+        Arrays.fill(region.written, at, at + (int) bytes, (byte) 1);
+    }
+
+    @Override public Module load(String name, String text) {
+        PtxModule ptx = PtxParser.parse(text);
+        Map<String, Long> globals = new HashMap<>();
+        for (Variable v : ptx.variables()) {
+            if (!v.space().equals("shared")) {
+                Region region = memory.allocate(v.space() + " variable " + v.name(), v.bytes());
+                System.arraycopy(v.initial(), 0, region.data, 0, v.bytes());
+                Arrays.fill(region.written, (byte) 1);
+                globals.put(v.name(), region.base);
+            }
+        }
+        return new EmulatedModule(name, ptx, globals, new HashMap<>());
+    }
+
+    @Override public void allowSharedBytes(Kernel kernel, int bytes) {
+        if (bytes > SHARED_BYTES) {
+            throw new CudaException("cuda: " + kernel.name() + ": shared memory must be at most " + SHARED_BYTES + " bytes, got " + bytes);
+        }
+        ((EmulatedKernel) kernel).sharedBytes = Math.max(SHARED_BYTES_UNASKED, bytes);
+    }
+
+    @Override public void launch(Kernel kernel, LaunchGrid grid, int sharedBytes, LaunchArguments arguments, Stream stream) {
+        EmulatedKernel emulated = (EmulatedKernel) kernel;
+        Program program = emulated.program;
+        byte[] values = arguments.values().toArray(ValueLayout.JAVA_BYTE);
+        if (values.length != program.parameterBytes) {
+            throw new KernelFault(program.name + ": the kernel takes " + program.parameterBytes + " bytes of arguments, got " + values.length);
+        }
+        if (program.sharedBytes + sharedBytes > emulated.sharedBytes) {
+            throw new CudaException("cuda: " + program.name + ": shared memory must be at most " + emulated.sharedBytes + " bytes, got " + (program.sharedBytes + sharedBytes));
+        }
+        Block block = new Block(program, grid, sharedBytes, values, memory);
+        for (int z = 0; z < grid.z(); z++) {
+            for (int y = 0; y < grid.y(); y++) {
+                for (int x = 0; x < grid.x(); x++) {
+                    block.run(x, y, z);
+                }
+            }
+        }
+        launches++;
+        instructions += block.executed();
+    }
+
+    @Override public Stream createStream() {
+        return new EmulatedStream();
+    }
+
+    @Override public void synchronize(Stream stream) {
+    }
+
+    @Override public Event createEvent() {
+        return new EmulatedEvent();
+    }
+
+    @Override public void record(Event event, Stream stream) {
+        ((EmulatedEvent) event).nanos = System.nanoTime();
+    }
+
+    @Override public void await(Event event, Stream stream) {
+    }
+
+    @Override public float elapsedMillis(Event start, Event end) {
+        return (((EmulatedEvent) end).nanos - ((EmulatedEvent) start).nanos) / 1e6f;
+    }
+
+    /// Warp instructions executed so far; each stands for up to 32 thread instructions.
+    public long instructions() {
+        return instructions;
+    }
+
+    public long launches() {
+        return launches;
+    }
+
+    /// Allocations that were not freed, variables of modules included.
+    public int allocations() {
+        return memory.allocations();
+    }
+
+    @Override public void close() {
+        pinned.values().forEach(Arena::close);
+        pinned.clear();
+    }
+}
