@@ -4,7 +4,7 @@ package dev.retrograd.unet.text;
 /// bytes are U+0100 and the following, in their order.
 ///
 /// Parity: `bytes_to_unicode` of GPT-2 and CLIP.
-final class ByteAlphabet {
+public final class ByteAlphabet {
     private static final GlyphSet ITSELF = GlyphSet.of("!..~¡..¬®..ÿ");
     private static final int FIRST_SUBSTITUTE = 0x100;
     private static final char[] GLYPHS = glyphs();
@@ -12,7 +12,7 @@ final class ByteAlphabet {
     private ByteAlphabet() {}
 
     /// @param value a byte, 0..255
-    static char glyph(int value) {
+    public static char glyph(int value) {
         return GLYPHS[value];
     }
 

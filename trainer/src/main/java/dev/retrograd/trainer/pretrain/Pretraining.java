@@ -1,0 +1,163 @@
+package dev.retrograd.trainer.pretrain;
+
+import dev.retrograd.autograd.optim.WeightEma;
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.io.AtomicFile;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+
+/// Builds the miniature model in a folder, stage by stage; started again it goes on where it stopped, to the same bytes.
+///
+/// The folder gets `model` (a diffusers folder), `clip`, `judge`, `samples` (grids of each stage as it learns), `checkpoints`, `losses.csv` and
+/// `report.json`.
+public final class Pretraining {
+    private static final int PRINT_EVERY = 20;
+    private static final int SAMPLES_PER_STAGE = 12;
+    private static final int CHECKPOINTS_PER_STAGE = 12;
+
+    private final Backend backend;
+    private final Recipe recipe;
+    private final Path folder;
+    private final Consumer<String> lines;
+    private final BooleanSupplier stop;
+
+    /// @param folder is created; one that another recipe has begun is refused
+    /// @param lines is told how it goes
+    /// @param stop asked after each update; once it says yes, the state is saved
+    public Pretraining(Backend backend, Recipe recipe, Path folder, Consumer<String> lines, BooleanSupplier stop) {
+        this.backend = backend;
+        this.recipe = recipe;
+        this.folder = folder;
+        this.lines = lines;
+        this.stop = stop;
+    }
+
+    @FunctionalInterface private interface Opening {
+        Stage open() throws IOException;
+    }
+
+    private record Step(String name, Opening opening) {
+    }
+
+    /// The stages in their order.
+    private List<Step> steps() {
+        ModelFolder files = new ModelFolder(folder);
+        return List.of(
+                new Step("vae", () -> new VaeStage(backend, recipe, files)),
+                new Step("decoder", () -> new DecoderStage(backend, recipe, files)),
+                new Step("clip", () -> new ClipStage(backend, recipe, files)),
+                new Step("judge", () -> new JudgeStage(backend, recipe, files)),
+                new Step("unet", () -> new UNetStage(backend, recipe, files)));
+    }
+
+    /// Names of the stages, in their order.
+    public static List<String> stages() {
+        return List.of("vae", "decoder", "clip", "judge", "unet", "check");
+    }
+
+    /// Runs what is left of these stages.
+    ///
+    /// @param names some of {@link #stages()}; each needs those before it, but `clip` and `judge` need none
+    /// @return whether they are done; false after a stop
+    /// @throws IOException if the folder belongs to another recipe, or a file cannot be read or written
+    public boolean run(List<String> names) throws IOException {
+        Files.createDirectories(folder.resolve("checkpoints"));
+        Files.createDirectories(folder.resolve("samples"));
+        requireSameRecipe();
+        for (Step s : steps()) {
+            if (names.contains(s.name) && !run(s)) {
+                return false;
+            }
+        }
+        if (names.contains("check")) {
+            new Check(backend, recipe, new ModelFolder(folder)).run(lines);
+        }
+        return true;
+    }
+
+    private void requireSameRecipe() throws IOException {
+        Path file = folder.resolve("recipe.txt");
+        String text = recipe + "\n";
+        if (!Files.exists(file)) {
+            AtomicFile.writeString(file, text);
+        } else if (!Files.readString(file).equals(text)) {
+            throw new IllegalArgumentException(folder + ": must be a new folder or one begun with this recipe, got one begun with " + Files.readString(file).strip());
+        }
+    }
+
+    private boolean run(Step step) throws IOException {
+        Path done = folder.resolve("checkpoints/" + step.name + ".done");
+        if (Files.exists(done)) {
+            lines.accept(step.name + ": done already");
+            return true;
+        }
+        try (Stage stage = step.opening.open(); Fit fit = new Fit(backend, stage.parameters(), stage.settings())) {
+            Path checkpoint = folder.resolve("checkpoints/" + stage.name() + ".safetensors");
+            if (Files.exists(checkpoint)) {
+                fit.restore(checkpoint);
+                lines.accept(stage.name() + ": goes on at step " + fit.step());
+            }
+            long weights = stage.parameters().stream().mapToLong(p -> p.value().elements()).sum();
+            lines.accept("%s: %,d weights, %d steps of %d examples".formatted(stage.name(), weights, stage.settings().steps(), stage.settings().batch()));
+            if (!fit(stage, fit, checkpoint)) {
+                return false;
+            }
+            try (WeightEma.Swap _ = fit.averaged()) {
+                stage.finish();
+            }
+            AtomicFile.writeString(done, "");
+            return true;
+        }
+    }
+
+    /// @return whether all updates are made
+    private boolean fit(Stage stage, Fit fit, Path checkpoint) throws IOException {
+        int steps = stage.settings().steps();
+        int sampleEvery = Math.max(1, steps / SAMPLES_PER_STAGE);
+        int saveEvery = Math.max(1, steps / CHECKPOINTS_PER_STAGE);
+        long began = System.nanoTime();
+        int first = fit.step();
+        while (!fit.done()) {
+            Fit.Update update = fit.update(t -> stage.loss(t, fit.step()));
+            boolean stopping = stop.getAsBoolean();
+            if (update.step() % PRINT_EVERY == 0 || fit.done()) {
+                report(stage, update, (System.nanoTime() - began) / 1e9 / (fit.step() - first));
+            }
+            if (fit.step() % sampleEvery == 0 || fit.done()) {
+                sample(stage, fit);
+            }
+            if (fit.step() % saveEvery == 0 || fit.done() || stopping) {
+                fit.save(checkpoint);
+            }
+            if (stopping && !fit.done()) {
+                lines.accept(stage.name() + ": stopped after step " + fit.step() + "; started again, it goes on from there");
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void report(Stage stage, Fit.Update update, double secondsPerStep) throws IOException {
+        String losses = update.losses().entrySet().stream().map(e -> e.getKey() + " " + number(e.getValue())).collect(Collectors.joining("  "));
+        lines.accept("%s %d/%d  %s  norm %s  %.2f s/step".formatted(stage.name(), update.step() + 1, stage.settings().steps(), losses, number(update.gradientNorm()), secondsPerStep));
+        String row = stage.name() + "," + (update.step() + 1) + "," + String.join(",", update.losses().values().stream().map(Pretraining::number).toList()) + "\n";
+        Files.writeString(folder.resolve("losses.csv"), row, java.nio.file.StandardOpenOption.CREATE, java.nio.file.StandardOpenOption.APPEND);
+    }
+
+    private void sample(Stage stage, Fit fit) throws IOException {
+        Path file = folder.resolve("samples/%s-%06d.png".formatted(stage.name(), fit.step()));
+        try (WeightEma.Swap _ = fit.averaged()) {
+            lines.accept(stage.name() + " " + fit.step() + ": " + file.getFileName() + "  " + stage.sample(file));
+        }
+    }
+
+    private static String number(double value) {
+        return String.format(Locale.ROOT, "%.4g", value);
+    }
+}

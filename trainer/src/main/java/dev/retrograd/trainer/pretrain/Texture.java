@@ -1,0 +1,36 @@
+package dev.retrograd.trainer.pretrain;
+
+/// The surface of an object of the miniature world; captions name all but `PLAIN`, in lower case.
+public enum Texture {
+    PLAIN {
+        @Override boolean dark(double x, double y) {
+            return false;
+        }
+    },
+    STRIPED {
+        @Override boolean dark(double x, double y) {
+            return cell(y + 2, 8) < 4;
+        }
+    },
+    DOTTED {
+        @Override boolean dark(double x, double y) {
+            return Math.hypot(cell(x + 4, 8) - 4, cell(y + 4, 8) - 4) <= 2.4;
+        }
+    },
+    CHECKERED {
+        @Override boolean dark(double x, double y) {
+            return cell(x, 12) < 6 == cell(y, 12) < 6;
+        }
+    };
+
+    /// What the colour is multiplied with where the pattern is dark.
+    static final float DARKENING = 0.35f;
+
+    /// @param x pixels from the object's centre to the right
+    /// @param y pixels from the object's centre down
+    abstract boolean dark(double x, double y);
+
+    private static double cell(double x, double period) {
+        return x - period * Math.floor(x / period);
+    }
+}

@@ -1,0 +1,101 @@
+package dev.retrograd.trainer.pretrain;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.cpu.CpuBackend;
+import dev.retrograd.rewards.clip.ClipModel;
+import dev.retrograd.unet.StableDiffusion;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PretrainingTest {
+    private static final List<String> ALL = Pretraining.stages();
+
+    @TempDir Path folder;
+
+    private static boolean run(Recipe recipe, Path folder, List<String> stages, int stopAfter) throws IOException {
+        int[] asked = {0};
+        try (Backend b = new CpuBackend()) {
+            return new Pretraining(b, recipe, folder, _ -> { }, () -> ++asked[0] >= stopAfter).run(stages);
+        }
+    }
+
+    private static byte[] bytes(Path root, String file) throws IOException {
+        return Files.readAllBytes(root.resolve(file));
+    }
+
+    /// Every stage is stopped after its first update in one folder, and runs through in the other.
+    @Test void aStoppedRunGoesOnToTheSameBytesAndItsFoldersLoad() throws IOException {
+        Recipe recipe = Recipe.rehearsal(2, 2);
+        Path whole = folder.resolve("whole");
+        Path resumed = folder.resolve("resumed");
+        assertTrue(run(recipe, whole, ALL, Integer.MAX_VALUE));
+        for (int stage = 0; stage < 5; stage++) {
+            assertFalse(run(recipe, resumed, ALL, 1), "stage " + stage);
+            assertTrue(run(recipe, resumed, ALL.subList(0, stage + 1), Integer.MAX_VALUE));
+        }
+        for (String file : List.of("model/vae/diffusion_pytorch_model.safetensors", "model/text_encoder/model.safetensors",
+                "model/unet/diffusion_pytorch_model.safetensors", "clip/model.safetensors", "judge/model.safetensors", "model/vae/config.json")) {
+            assertArrayEquals(bytes(whole, file), bytes(resumed, file), file);
+        }
+        loads(whole);
+    }
+
+    private static void loads(Path root) throws IOException {
+        ModelFolder files = new ModelFolder(root);
+        try (Backend b = new CpuBackend(); StableDiffusion model = StableDiffusion.load(b, files.model()); ClipModel clip = ClipModel.load(b, files.clip())) {
+            assertEquals(World.SIZE, model.imageSize());
+            assertEquals(4, model.unet().config().levels());
+            assertEquals(World.SIZE, clip.vision().config().imageSize());
+        }
+        JsonNode report = new ObjectMapper().readTree(root.resolve("report.json").toFile());
+        for (String part : List.of("training", "held_out", "training_real_pictures")) {
+            double accuracy = report.path(part).path("figure_and_paint").asDouble(-1);
+            assertTrue(accuracy >= 0 && accuracy <= 1, part + " " + accuracy);
+        }
+        long bytes = 0;
+        for (Path weights : List.of(files.vaeWeights(), files.textWeights(), files.unetWeights(), files.clipWeights(), files.judgeWeights())) {
+            bytes += Files.size(weights);
+        }
+        assertTrue(bytes < 8_000_000, "weights take " + bytes + " bytes");
+    }
+
+    @Test void aFolderOfAnotherRecipeIsRefused() throws IOException {
+        assertTrue(run(Recipe.rehearsal(1, 2), folder, List.of("judge"), Integer.MAX_VALUE));
+        String message = assertThrows(IllegalArgumentException.class, () -> run(Recipe.rehearsal(2, 2), folder, List.of("judge"), Integer.MAX_VALUE)).getMessage();
+        assertTrue(message.startsWith(folder + ": must be a new folder or one begun with this recipe, got one begun with Recipe["), message);
+    }
+
+    @Test void aFewUpdatesLowerTheLossOfEveryStage() throws IOException {
+        Recipe recipe = Recipe.rehearsal(1, 4);
+        try (Backend b = new CpuBackend()) {
+            assertTrue(run(recipe, folder, List.of("vae", "clip", "judge"), Integer.MAX_VALUE));
+            ModelFolder files = new ModelFolder(folder);
+            List<Stage> stages = new ArrayList<>(List.of(new VaeStage(b, recipe, files), new ClipStage(b, recipe, files), new JudgeStage(b, recipe, files),
+                    new DecoderStage(b, recipe, files),
+                    new UNetStage(b, recipe, files)));
+            for (Stage stage : stages) {
+                try (stage; Fit fit = new Fit(b, stage.parameters(), new FitSettings(8, 4, 1e-3, 0, 0.9))) {
+                    double first = fit.update(t -> stage.loss(t, 0)).losses().get("loss");
+                    double last = first;
+                    for (int i = 0; i < 7; i++) {
+                        last = fit.update(t -> stage.loss(t, 0)).losses().get("loss");
+                    }
+                    assertTrue(last < 0.97 * first, stage.name() + ": " + first + " to " + last);
+                }
+            }
+        }
+    }
+}
