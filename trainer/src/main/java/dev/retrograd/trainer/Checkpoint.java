@@ -12,6 +12,9 @@ import dev.retrograd.core.io.SafeTensorsWriter;
 import dev.retrograd.unet.LoraFile;
 import dev.retrograd.unet.LoraWeights;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -20,8 +23,10 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.TreeMap;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import java.util.zip.CRC32C;
 
 /// What a run is after some updates: LoRA weights, the optimiser's moments, the moving average. All else is a function of the configuration.
 ///
@@ -29,7 +34,10 @@ import java.util.stream.Stream;
 final class Checkpoint {
     private static final String STATE = "state.safetensors";
     private static final String FORMAT = "retrograd-checkpoint-1";
-    private static final Pattern NAME = Pattern.compile("update-\\d{6,}");
+    private static final long CHUNK_BYTES = 1 << 30;
+    private static final String CHECKSUM = "crc32c";
+    private static final String PREFIX = "update-";
+    private static final Pattern NAME = Pattern.compile("update-\\d{6,9}");
 
     private final Backend backend;
     private final LoraWeights lora;
@@ -56,12 +64,14 @@ final class Checkpoint {
         Path fresh = Files.createTempDirectory(checkpoints, ".saving-");
         try (Scope _ = backend.memory().open("checkpoint")) {
             SafeTensorsWriter writer = new SafeTensorsWriter().metadata("format", FORMAT).metadata("updates", Integer.toString(updates));
-            state().forEach((name, t) -> writer.add(name, backend, t));
+            Map<String, Tensor> state = state();
+            state.forEach((name, t) -> writer.add(name, backend, t));
+            writer.metadata(CHECKSUM, checksum(updates, state));
             writer.write(fresh.resolve(STATE));
             LoraFile.write(fresh.resolve(LoraFile.NAME), exported, naming);
             Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
         } finally {
-            delete(fresh);
+            OutputFolder.deleteTree(fresh);
         }
     }
 
@@ -84,6 +94,7 @@ final class Checkpoint {
             if (!FORMAT.equals(tensors.metadata().get("format"))) {
                 throw new ModelFormatException(file + ": must be of format " + FORMAT + ", got " + tensors.metadata().get("format"));
             }
+            int updates = updates(file, tensors);
             Map<String, Tensor> own = state();
             if (!own.keySet().equals(tensors.names())) {
                 throw new ModelFormatException(file + ": was saved by a run with other --lora-targets or --ema than this one");
@@ -95,6 +106,10 @@ final class Checkpoint {
                 }
                 saved.put(name, tensors.load(backend, name));
             }
+            if (!checksum(updates, saved).equals(tensors.metadata().get(CHECKSUM))) {
+                throw new ModelFormatException(file + ": must have the checksum " + checksum(updates, saved) + " after its content, got " + tensors.metadata().get(CHECKSUM)
+                        + "; it is damaged, resume from an earlier checkpoint");
+            }
             for (Parameter p : lora.parameters()) {
                 backend.convert(saved.remove(p.name()), p.value());
             }
@@ -102,8 +117,25 @@ final class Checkpoint {
             ema.ifPresent(e -> e.state().keySet().forEach(n -> averages.put(n, saved.remove(n))));
             optimizer.restore(saved);
             ema.ifPresent(e -> e.restore(averages));
-            return updates(file, tensors);
+            return updates;
         }
+    }
+
+    /// Of the number of updates and every tensor's name and bytes: a disk's or a copy's silent errors must not go into training.
+    private String checksum(int updates, Map<String, Tensor> state) {
+        CRC32C crc = new CRC32C();
+        crc.update(Integer.toString(updates).getBytes(StandardCharsets.UTF_8));
+        new TreeMap<>(state).forEach((name, t) -> {
+            crc.update(name.getBytes(StandardCharsets.UTF_8));
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment bytes = arena.allocate(t.spec().bytes(), Long.BYTES);
+                backend.download(t, bytes);
+                for (long at = 0; at < bytes.byteSize(); at += CHUNK_BYTES) {
+                    crc.update(bytes.asSlice(at, Math.min(CHUNK_BYTES, bytes.byteSize() - at)).asByteBuffer());
+                }
+            }
+        });
+        return Long.toHexString(crc.getValue());
     }
 
     private static int updates(Path file, SafeTensors tensors) throws ModelFormatException {
@@ -129,22 +161,20 @@ final class Checkpoint {
         }
     }
 
+    /// Deletes those of later updates, which a run that goes on from here does anew.
+    static void dropAfter(Path checkpoints, int updates) throws IOException {
+        for (Path checkpoint : all(checkpoints)) {
+            if (Integer.parseInt(checkpoint.getFileName().toString().substring(PREFIX.length())) > updates) {
+                OutputFolder.deleteTree(checkpoint);
+            }
+        }
+    }
+
     /// Deletes all but the newest `keep`; 0 keeps all.
     static void prune(Path checkpoints, int keep) throws IOException {
         List<Path> all = all(checkpoints);
         for (Path old : all.subList(0, keep == 0 ? 0 : Math.max(0, all.size() - keep))) {
-            delete(old);
-        }
-    }
-
-    private static void delete(Path folder) throws IOException {
-        if (!Files.exists(folder)) {
-            return;
-        }
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path p : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.delete(p);
-            }
+            OutputFolder.deleteTree(old);
         }
     }
 }

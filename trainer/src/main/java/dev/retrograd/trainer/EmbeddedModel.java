@@ -4,9 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
-import java.util.stream.Stream;
 
 /// The model inside the jar, unpacked into a temporary folder while it is open: weights are read by mapping files.
 public final class EmbeddedModel implements AutoCloseable {
@@ -53,10 +51,6 @@ public final class EmbeddedModel implements AutoCloseable {
     }
 
     @Override public void close() throws IOException {
-        try (Stream<Path> files = Files.walk(folder)) {
-            for (Path p : files.sorted(Comparator.reverseOrder()).toList()) {
-                Files.deleteIfExists(p);
-            }
-        }
+        OutputFolder.deleteTree(folder);
     }
 }

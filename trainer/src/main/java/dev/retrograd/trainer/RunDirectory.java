@@ -5,17 +5,15 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.retrograd.core.io.AtomicFile;
 import java.io.IOException;
-import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /// The folder of one run, locked against a second writer while it is open.
 ///
@@ -28,44 +26,35 @@ import java.util.List;
 /// | `lora/pytorch_lora_weights.safetensors` | the result |
 public final class RunDirectory implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final String LOCK = ".lock";
+
+    /// What a process that was killed can leave behind: half of a checkpoint, half of a file.
+    private static final Pattern LEFTOVER = Pattern.compile("\\.saving-.*|\\..+\\.(json|jsonl|png|safetensors)\\.\\d+\\.tmp");
 
     private final Path folder;
-    private final FileChannel lockChannel;
+    private final OutputFolder output;
+    private final RunLock lock;
 
-    private RunDirectory(Path folder, FileChannel lockChannel) {
+    private RunDirectory(Path folder, OutputFolder output, RunLock lock) {
         this.folder = folder;
-        this.lockChannel = lockChannel;
+        this.output = output;
+        this.lock = lock;
     }
 
     /// Opens a folder, making it if need be.
     ///
     /// @throws IOException if it cannot be written, or another run uses it; names the folder
     public static RunDirectory open(Path folder) throws IOException {
+        OutputFolder output = OutputFolder.make(folder);
+        boolean done = false;
         try {
-            Files.createDirectories(folder);
-        } catch (FileAlreadyExistsException e) {
-            throw new IOException(folder + ": must be a folder, but it is a file", e);
-        }
-        if (!Files.isWritable(folder)) {
-            throw new IOException(folder + ": the run folder must be writable");
-        }
-        FileChannel channel = FileChannel.open(folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-        boolean locked = false;
-        try {
-            FileLock lock = channel.tryLock();
-            locked = lock != null;
-        } catch (OverlappingFileLockException e) {
-            locked = false;
+            RunDirectory run = new RunDirectory(folder, output, RunLock.take(folder));
+            done = true;
+            return run;
         } finally {
-            if (!locked) {
-                channel.close();
+            if (!done) {
+                output.close();
             }
         }
-        if (!locked) {
-            throw new IOException(folder + ": in use by another run; wait for it or choose another --output");
-        }
-        return new RunDirectory(folder, channel);
     }
 
     public Path folder() {
@@ -119,27 +108,55 @@ public final class RunDirectory implements AutoCloseable {
         return folder.resolve("metrics.jsonl");
     }
 
-    /// Adds a line to `metrics.jsonl`.
-    public void append(Metrics metrics) {
-        try {
-            byte[] line = (JSON.writeValueAsString(metrics) + "\n").getBytes(StandardCharsets.UTF_8);
-            Files.write(metricsFile(), line, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    /// Adds a line to `metrics.jsonl`, all of it or nothing.
+    ///
+    /// @throws IOException if it cannot be written
+    public void append(Metrics metrics) throws IOException {
+        ByteBuffer line = ByteBuffer.wrap((JSON.writeValueAsString(metrics) + "\n").getBytes(StandardCharsets.UTF_8));
+        try (FileChannel file = FileChannel.open(metricsFile(), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+            long end = file.size();
+            boolean whole = false;
+            try {
+                file.position(end);
+                while (line.hasRemaining()) {
+                    file.write(line);
+                }
+                whole = true;
+            } finally {
+                if (!whole) {
+                    file.truncate(end);
+                }
+            }
         } catch (IOException e) {
-            throw new UncheckedIOException(metricsFile() + ": cannot be written: " + e.getMessage(), e);
+            throw new IOException(metricsFile() + ": could not be written: " + e.getMessage(), e);
         }
     }
 
-    /// Drops the lines of updates beyond `updates`: those that a resumed run will do again.
-    public void keepMetrics(int updates) throws IOException {
+    /// Makes the folder that of a run which has done so many updates and goes on from there: drops what later updates and a killed process left.
+    public void rewind(int updates) throws IOException {
+        for (Path part : List.of(folder, checkpoints(), folder.resolve("samples"), folder.resolve("lora"))) {
+            removeLeftovers(part);
+        }
+        Checkpoint.dropAfter(checkpoints(), updates);
+        keepMetrics(updates);
+    }
+
+    private static void removeLeftovers(Path part) throws IOException {
+        if (!Files.isDirectory(part)) {
+            return;
+        }
+        try (Stream<Path> entries = Files.list(part)) {
+            for (Path p : entries.filter(p -> LEFTOVER.matcher(p.getFileName().toString()).matches()).toList()) {
+                OutputFolder.deleteTree(p);
+            }
+        }
+    }
+
+    private void keepMetrics(int updates) throws IOException {
         if (!Files.exists(metricsFile())) {
             return;
         }
-        List<String> kept = new ArrayList<>();
-        for (String line : Files.readAllLines(metricsFile())) {
-            if (isWithin(line, updates)) {
-                kept.add(line);
-            }
-        }
+        List<String> kept = new String(Files.readAllBytes(metricsFile()), StandardCharsets.UTF_8).lines().filter(line -> isWithin(line, updates)).toList();
         AtomicFile.writeString(metricsFile(), String.join("", kept.stream().map(l -> l + "\n").toList()));
     }
 
@@ -153,12 +170,10 @@ public final class RunDirectory implements AutoCloseable {
         }
     }
 
-    /// Unlocks the folder.
+    /// Unlocks the folder; removes it again if it was made for this run and the run wrote nothing.
     @Override public void close() {
-        try {
-            lockChannel.close();
-        } catch (IOException e) {
-            throw new UncheckedIOException(folder + ": cannot be unlocked: " + e.getMessage(), e);
+        try (output) {
+            lock.close();
         }
     }
 }

@@ -12,29 +12,30 @@ import dev.retrograd.unet.diffusion.Guidance;
 /// @param height of the image in pixels; likewise the width
 /// @param negativePrompt what guidance leads away from
 public record SamplerSettings(int steps, double guidance, double eta, int height, int width, String negativePrompt) {
+    /// No picture that a person looks at is larger, and an image's values fit into an array.
+    private static final int LARGEST_SIDE = 1 << 14;
 
-    /// @throws IllegalArgumentException naming the setting, what is allowed and what came
+    /// @throws SettingException naming the setting, what is allowed and what came
     public SamplerSettings {
-        if (steps < 1) {
-            throw new IllegalArgumentException("--steps: must be 1 or more, got " + steps);
-        }
-        if (!Double.isFinite(guidance)) {
-            throw new IllegalArgumentException("--guidance: must be a finite number, got " + guidance);
-        }
-        if (!(eta >= 0 && eta <= 1)) {
-            throw new IllegalArgumentException("--eta: must be 0..1, got " + eta);
-        }
+        SettingException.require(steps >= 1, "--steps", "1 or more", steps);
+        SettingException.require(Double.isFinite(guidance), "--guidance", "a finite number", guidance);
+        SettingException.require(eta >= 0 && eta <= 1, "--eta", "0..1", eta);
+        requireSide("--height", height);
+        requireSide("--width", width);
     }
 
     /// Checks the settings against a model.
     ///
-    /// @throws IllegalArgumentException if its schedule has not so many steps, or its latents cannot have this size
+    /// @throws SettingException if its schedule has not so many steps, or its latents cannot have this size
     public void check(StableDiffusion model) {
-        model.schedule().ddim(steps);
+        SettingException.named("--steps", () -> model.schedule().ddim(steps));
         int unit = model.vaeDecoder().config().downscale();
-        if (height < unit || width < unit || height % unit != 0 || width % unit != 0) {
-            throw new IllegalArgumentException("--height and --width: must be multiples of " + unit + ", got " + height + " and " + width);
-        }
+        SettingException.require(height % unit == 0, "--height", "a multiple of " + unit, height);
+        SettingException.require(width % unit == 0, "--width", "a multiple of " + unit, width);
+    }
+
+    private static void requireSide(String flag, int pixels) {
+        SettingException.require(pixels >= 1 && pixels <= LARGEST_SIDE, flag, "1.." + LARGEST_SIDE + " pixels", pixels);
     }
 
     /// Shape of one latent, `[C,H,W]` as the ecosystem has it.

@@ -18,20 +18,19 @@ import dev.retrograd.unet.diffusion.Truncation;
 public record TrainConfig(SamplerSettings sampler, Truncation truncation, RewardLoss loss, LoraConfig lora, OptimizerSettings optimizer,
         int updates, int batchSize, int microBatchSize, long seed, int saveEvery, int keepCheckpoints, int sampleEvery, LoraFile.Naming naming) {
 
-    /// @throws IllegalArgumentException naming the setting, what is allowed and what came
-    public TrainConfig {
-        require("--updates", "1 or more", updates >= 1, updates);
-        require("--batch-size", "1 or more", batchSize >= 1, batchSize);
-        require("--micro-batch-size", "1.." + batchSize + " (the batch size)", microBatchSize >= 1 && microBatchSize <= batchSize, microBatchSize);
-        require("--save-every", "1 or more", saveEvery >= 1, saveEvery);
-        require("--keep-checkpoints", "0 (all) or more", keepCheckpoints >= 0, keepCheckpoints);
-        require("--sample-every", "0 (never) or more", sampleEvery >= 0, sampleEvery);
-        truncation.check(sampler.steps());
-    }
+    private static final int LARGEST_BATCH = 1 << 20;
 
-    private static void require(String flag, String allowed, boolean holds, int got) {
-        if (!holds) {
-            throw new IllegalArgumentException(flag + ": must be " + allowed + ", got " + got);
-        }
+    /// @throws SettingException naming the setting, what is allowed and what came
+    public TrainConfig {
+        SettingException.require(updates >= 1, "--updates", "1 or more", updates);
+        SettingException.require(batchSize >= 1 && batchSize <= LARGEST_BATCH, "--batch-size", "1.." + LARGEST_BATCH, batchSize);
+        SettingException.require(microBatchSize >= 1 && microBatchSize <= batchSize, "--micro-batch-size", "1.." + batchSize + " (the batch size)", microBatchSize);
+        SettingException.require(saveEvery >= 1, "--save-every", "1 or more", saveEvery);
+        SettingException.require(keepCheckpoints >= 0, "--keep-checkpoints", "0 (all) or more", keepCheckpoints);
+        SettingException.require(sampleEvery >= 0, "--sample-every", "0 (never) or more", sampleEvery);
+        SettingException.named("--truncation", () -> {
+            truncation.check(sampler.steps());
+            return truncation;
+        });
     }
 }

@@ -50,7 +50,8 @@ public final class TrainLoop implements AutoCloseable {
     /// @param heldOut prompts that are sampled to see the effect on what was never trained on; may be empty
     /// @param start weights to start from; empty for fresh ones
     /// @param stop asked often; true ends the run after saving
-    /// @throws IllegalArgumentException if the settings do not fit the model
+    /// @throws SettingException if the settings do not fit the model
+    /// @throws IllegalArgumentException if the weights to start from do not
     public TrainLoop(StableDiffusion model, DifferentiableReward reward, PromptSource prompts, List<String> heldOut, TrainConfig config,
             Optional<SequencedMap<String, LoraFile.Update>> start, RunDirectory run, TrainListener listener, BooleanSupplier stop) {
         this.model = model;
@@ -74,7 +75,8 @@ public final class TrainLoop implements AutoCloseable {
     /// Attached to the UNet: those of a file, or fresh ones.
     private LoraWeights startWeights() {
         return start.map(u -> LoraWeights.of(backend, model.unet(), u, 1))
-                .orElseGet(() -> LoraWeights.fresh(backend, model.unet(), config.lora(), RandomStream.keyed(config.seed(), StreamKey.LORA.code()).nextU64()));
+                .orElseGet(() -> SettingException.named("--lora-targets",
+                        () -> LoraWeights.fresh(backend, model.unet(), config.lora(), RandomStream.keyed(config.seed(), StreamKey.LORA.code()).nextU64())));
     }
 
     public LoraWeights lora() {
@@ -91,7 +93,7 @@ public final class TrainLoop implements AutoCloseable {
     /// @throws IOException if it cannot be read or belongs to a run with other settings
     public void resume(Path from) throws IOException {
         updates = checkpoint.load(from);
-        run.keepMetrics(updates);
+        run.rewind(updates);
     }
 
     /// Runs the remaining updates and writes the results.
@@ -182,7 +184,7 @@ public final class TrainLoop implements AutoCloseable {
         listener.progressed(done);
     }
 
-    private void update() {
+    private void update() throws IOException {
         long start = System.nanoTime();
         backend.memory().resetPeak();
         int number = updates;
@@ -207,7 +209,7 @@ public final class TrainLoop implements AutoCloseable {
         }
     }
 
-    private void step(int number, int k, Gradients gradients, Scores scores, long start) {
+    private void step(int number, int k, Gradients gradients, Scores scores, long start) throws IOException {
         GradientClip.Clipped clipped = config.optimizer().clip().apply(backend, gradients, lora.parameters());
         double norm = clipped.norm(backend);
         if (!Double.isFinite(norm) || !Double.isFinite(scores.loss())) {

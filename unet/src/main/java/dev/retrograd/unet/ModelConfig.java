@@ -1,14 +1,17 @@
 package dev.retrograd.unet;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.retrograd.core.io.ModelFormatException;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,7 +22,9 @@ import java.util.TreeSet;
 /// A `config.json` or another JSON object that describes a computation, read key by key; what nobody reads is refused by {@link #done()}, so
 /// that no setting is silently ignored.
 public final class ModelConfig {
-    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final ObjectMapper JSON = JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+    /// Of a value that a message shows.
+    private static final int SHOWN_LENGTH = 100;
     /// A configuration with more entries than this in a list is no model of ours.
     private static final int LONGEST_LIST = 1024;
 
@@ -40,12 +45,16 @@ public final class ModelConfig {
     /// @throws ModelFormatException if it is missing or not a JSON object
     public static ModelConfig read(Path file) throws IOException {
         String name = file.getParent() == null ? file.toString() : file.getParent().getFileName() + "/" + file.getFileName();
+        if (!Files.isRegularFile(file)) {
+            throw new ModelFormatException(file + (Files.exists(file) ? ": must be a file, got a folder" : ": not found; a diffusers model folder has it"));
+        }
+        byte[] content = Files.readAllBytes(file);
         try {
-            return of(name, JSON.readTree(Files.readAllBytes(file)));
-        } catch (NoSuchFileException e) {
-            throw new ModelFormatException(file + ": not found; a diffusers model folder has it");
+            return of(name, JSON.readTree(content));
         } catch (JsonProcessingException e) {
             throw new ModelFormatException(file + ": not JSON: " + e.getOriginalMessage());
+        } catch (CharConversionException e) {
+            throw new ModelFormatException(file + ": must be UTF-8, got other bytes");
         }
     }
 
@@ -87,7 +96,12 @@ public final class ModelConfig {
     }
 
     private ModelFormatException wrong(String key, String required, JsonNode got) {
-        return new ModelFormatException(where + ": '" + key + "' must be " + required + ", got " + (got == null ? "nothing" : got));
+        return new ModelFormatException(where + ": '" + key + "' must be " + required + ", got " + (got == null ? "nothing" : shown(got)));
+    }
+
+    private static String shown(JsonNode value) {
+        String text = value.toString();
+        return text.length() <= SHOWN_LENGTH ? text : text.substring(0, SHOWN_LENGTH) + "…";
     }
 
     /// A positive integer.
@@ -237,6 +251,16 @@ public final class ModelConfig {
         return n;
     }
 
+    /// Insists that group normalisation can split every level's channels.
+    public void requireGroups(String key, int... channels) throws ModelFormatException {
+        int groups = integer(key);
+        for (int width : channels) {
+            if (width % groups != 0) {
+                throw refuse("each of 'block_out_channels' must divide by '" + key + "', got " + width + " and " + groups);
+            }
+        }
+    }
+
     /// Insists that a setting, where it is there, has the only value that this program supports.
     ///
     /// @param supported the JSON text of the value, e.g. `"silu"` with its quotes, `null`, `false`, `1.0`
@@ -246,7 +270,7 @@ public final class ModelConfig {
         JsonNode wanted = JSON.readTree(supported);
         boolean same = n == null || (n.isNumber() && wanted.isNumber() ? n.doubleValue() == wanted.doubleValue() : n.equals(wanted));
         if (!same) {
-            throw new ModelFormatException(where + ": '" + key + "' " + n + " is not supported, only " + supported + " is");
+            throw new ModelFormatException(where + ": '" + key + "' " + shown(n) + " is not supported, only " + supported + " is");
         }
     }
 
@@ -258,7 +282,7 @@ public final class ModelConfig {
     /// @throws ModelFormatException naming the keys that nobody read
     public void done() throws ModelFormatException {
         if (!unread.isEmpty()) {
-            throw new ModelFormatException(where + ": not supported: " + String.join(", ", unread.stream().map(k -> "'" + k + "' " + node.get(k)).toList()));
+            throw new ModelFormatException(where + ": not supported: " + String.join(", ", unread.stream().map(k -> "'" + k + "' " + shown(node.get(k))).toList()));
         }
     }
 

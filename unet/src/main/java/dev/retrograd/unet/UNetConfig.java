@@ -18,6 +18,8 @@ public record UNetConfig(int sampleSize, int inChannels, int outChannels, List<I
         List<Integer> heads, List<Integer> transformerLayers, int contextChannels, int groups, double eps, boolean flipSinToCos, double freqShift,
         boolean linearProjection) {
 
+    private static final int LARGEST_SIZE = 2048;
+
     public static UNetConfig of(ModelConfig c) throws IOException {
         String[] down = c.texts("down_block_types");
         String[] up = c.texts("up_block_types");
@@ -43,11 +45,15 @@ public record UNetConfig(int sampleSize, int inChannels, int outChannels, List<I
                 throw c.refuse("each of 'block_out_channels' must divide by its number of heads, got " + channels[i] + " and " + heads[i]);
             }
         }
+        c.requireGroups("norm_num_groups", channels);
         int[] size = c.has("sample_size") ? new int[] {c.integer("sample_size")} : new int[] {64};
         UNetConfig config = new UNetConfig(size[0], c.integer("in_channels"), c.integer("out_channels"), boxed(channels), List.of(attention),
                 c.integer("layers_per_block"), boxed(heads), boxed(c.integersPerBlock("transformer_layers_per_block", levels, 1)),
                 c.integer("cross_attention_dim"), c.integer("norm_num_groups"), c.number("norm_eps", 1e-5), c.flag("flip_sin_to_cos", true),
                 c.number("freq_shift", 0), c.flag("use_linear_projection", false));
+        if (config.sampleSize > LARGEST_SIZE) {
+            throw c.refuse("'sample_size' must be 1.." + LARGEST_SIZE + " latent pixels, got " + config.sampleSize);
+        }
         unsupported(c);
         return config;
     }

@@ -1,7 +1,9 @@
 package dev.retrograd.trainer.cli;
 
+import dev.retrograd.trainer.SettingException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -42,14 +44,19 @@ final class Errors {
         return "; see " + where + " --help";
     }
 
-    /// A command that failed. What its own code reports has a message for the user; anything else is a defect and says so.
+    /// A command that failed: wrong usage if a setting is to blame. What its own code reports has a message for the user; anything else is a defect and says so.
     static int onFailure(Exception e, CommandLine command, CommandLine.ParseResult parsed) {
+        return onFailure(e, command);
+    }
+
+    /// What went wrong before the command line was parsed, likewise.
+    static int onFailure(Exception e, CommandLine command) {
         Main main = (Main) command.getCommandSpec().root().userObject();
         print(command, "retrograd: " + describe(e));
         if (main.verbose()) {
             e.printStackTrace(command.getErr());
         }
-        return ExitCode.FAILED;
+        return e instanceof SettingException ? ExitCode.USAGE : ExitCode.FAILED;
     }
 
     /// The sentence for a failure.
@@ -57,6 +64,7 @@ final class Errors {
         return switch (e) {
             case UncheckedIOException unchecked -> describe(unchecked.getCause());
             case FileSystemException file -> describe(file);
+            case CharacterCodingException bytes -> "text: must be UTF-8, got other bytes";
             case IOException io when io.getMessage() != null -> oneLine(io.getMessage());
             case IllegalArgumentException argument when argument.getMessage() != null -> oneLine(argument.getMessage());
             case IllegalStateException state when state.getMessage() != null -> oneLine(state.getMessage());
@@ -89,7 +97,7 @@ final class Errors {
 
     /// picocli's messages and the operating system's begin with a capital; here they follow a colon.
     private static String decapitalised(String message) {
-        String text = oneLine(message);
+        String text = oneLine(message.replace(Settings.SEPARATOR, ","));
         boolean word = text.length() > 1 && Character.isUpperCase(text.charAt(0)) && !Character.isUpperCase(text.charAt(1));
         return word ? Character.toLowerCase(text.charAt(0)) + text.substring(1) : text;
     }

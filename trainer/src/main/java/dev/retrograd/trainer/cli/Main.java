@@ -1,6 +1,9 @@
 package dev.retrograd.trainer.cli;
 
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
 import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import picocli.CommandLine;
@@ -10,6 +13,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /// The program: `retrograd COMMAND …`.
 @Command(
@@ -41,7 +45,7 @@ public final class Main implements Runnable {
         Main main = new Main();
         int code = ExitCode.FAILED;
         try {
-            code = main.execute(args);
+            code = main.execute(new PrintWriter(System.out), new PrintWriter(System.err), args);
         } finally {
             System.out.flush();
             main.exitCode.complete(code);
@@ -49,18 +53,23 @@ public final class Main implements Runnable {
         System.exit(code);
     }
 
-    private int execute(String[] args) {
+    /// Does what a command line asks for.
+    ///
+    /// @return an [ExitCode]
+    int execute(PrintWriter out, PrintWriter err, String... args) {
+        CommandLine commandLine = commandLine().setOut(out).setErr(err);
         try {
-            CommandLine commandLine = commandLine();
             SettingsLayers.install(commandLine, args);
             return commandLine.execute(args);
         } catch (IOException | IllegalArgumentException e) {
-            System.err.println("retrograd: " + Errors.describe(e));
-            return ExitCode.USAGE;
+            return Errors.onFailure(e, commandLine);
         } catch (OutOfMemoryError e) {
             // Heap or native memory: the message says which. No stack trace helps here, a smaller batch does.
-            System.err.println("retrograd: out of memory: " + e.getMessage());
+            err.println("retrograd: out of memory: " + e.getMessage());
             return ExitCode.FAILED;
+        } finally {
+            out.flush();
+            err.flush();
         }
     }
 
@@ -79,7 +88,20 @@ public final class Main implements Runnable {
         return commandLine
                 .setParameterExceptionHandler(Errors::onUsage)
                 .setExecutionExceptionHandler(Errors::onFailure)
+                .registerConverter(Path.class, Main::path)
+                .setExpandAtFiles(false) // a prompt may begin with @
                 .setCaseInsensitiveEnumValuesAllowed(true);
+    }
+
+    private static Path path(String text) {
+        if (text.isEmpty()) {
+            throw new TypeConversionException("must be a path, got nothing");
+        }
+        try {
+            return Path.of(text);
+        } catch (InvalidPathException e) {
+            throw new TypeConversionException("must be a path, got one with " + e.getReason());
+        }
     }
 
     /// Without a command: says how to use it.

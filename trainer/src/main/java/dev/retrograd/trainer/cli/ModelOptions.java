@@ -3,6 +3,7 @@ package dev.retrograd.trainer.cli;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.EmbeddedModel;
+import dev.retrograd.trainer.SettingException;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -32,7 +33,7 @@ final class ModelOptions {
 
     Backend backend() {
         CpuBackend.Options options = CpuBackend.Options.defaults();
-        return new CpuBackend(threads == null ? options : options.withThreads(threads));
+        return new CpuBackend(threads == null ? options : SettingException.named("--threads", () -> options.withThreads(threads)));
     }
 
     /// Loads the model.

@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.cli;
 
+import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.prompts.BuiltInPrompts;
 import dev.retrograd.trainer.prompts.PromptSource;
 import java.io.IOException;
@@ -23,8 +24,9 @@ final class PromptOptions {
     /// @throws IOException if a file is missing, empty or not UTF-8
     PromptSource source() throws IOException {
         if (prompt != null && prompts != null) {
-            throw new IllegalArgumentException("--prompt and --prompts: only one of them may be given");
+            throw new SettingException("--prompt and --prompts: only one of them may be given");
         }
+        SettingException.require(!"".equals(prompts), "--prompts", "the name of a list or file", "nothing");
         return templated(prompt != null ? new PromptSource("--prompt", prompt) : PromptSource.of(Objects.requireNonNullElse(prompts, USUAL)));
     }
 
@@ -36,6 +38,6 @@ final class PromptOptions {
     }
 
     private PromptSource templated(PromptSource source) {
-        return template == null ? source : source.with(template);
+        return template == null ? source : SettingException.named("--prompt-template", () -> source.with(template));
     }
 }

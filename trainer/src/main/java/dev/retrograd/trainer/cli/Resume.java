@@ -1,6 +1,7 @@
 package dev.retrograd.trainer.cli;
 
 import dev.retrograd.trainer.RunDirectory;
+import dev.retrograd.trainer.SettingException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
@@ -31,14 +32,15 @@ record Resume(Optional<Path> run, Optional<Path> checkpoint) {
             Optional<Path> run = output != null ? Optional.of(output) : newestRun();
             return new Resume(run, run.isPresent() ? newest(run.get()) : Optional.empty());
         }
-        Path named = Path.of(resume);
+        SettingException.require(!resume.isEmpty(), "--resume", "a run, one of its checkpoints, or latest", "nothing");
+        Path named = SettingException.named("--resume", () -> Path.of(resume));
         if (!Files.isDirectory(named)) {
             throw new IOException(named + ": --resume needs the folder of a run or of one of its checkpoints, or 'latest'");
         }
         boolean isCheckpoint = RunDirectory.isCheckpoint(named);
         Path run = isCheckpoint ? named.toAbsolutePath().getParent().getParent() : named;
         if (output != null && !output.toAbsolutePath().normalize().equals(run.toAbsolutePath().normalize())) {
-            throw new IllegalArgumentException("--output: must be the resumed run " + run + " or be left out, got " + output);
+            throw new SettingException("--output: must be the resumed run " + run + " or be left out, got " + output);
         }
         return new Resume(Optional.of(run), isCheckpoint ? Optional.of(named) : newest(run));
     }
@@ -62,8 +64,8 @@ record Resume(Optional<Path> run, Optional<Path> checkpoint) {
         return run.map(RunDirectory::configOf).filter(Files::isRegularFile);
     }
 
-    /// Says where the run begins if not at a checkpoint.
+    /// Says that a run which was to go on begins anew.
     void say(PrintWriter out) {
-        run.ifPresent(r -> out.println("no checkpoint in " + r + ": starting at update 0"));
+        out.println("no checkpoint in " + run.orElse(RUNS) + ": starting at update 0");
     }
 }

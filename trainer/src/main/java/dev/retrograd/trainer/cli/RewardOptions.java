@@ -7,6 +7,7 @@ import dev.retrograd.rewards.JpegCompressibility;
 import dev.retrograd.rewards.JpegSettings;
 import dev.retrograd.rewards.clip.ClipSimilarity;
 import dev.retrograd.rewards.clip.FittedReward;
+import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.method.RewardLoss;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -37,14 +38,14 @@ final class RewardOptions {
     ///
     /// @throws IOException if its model is missing, damaged or not supported
     DifferentiableReward load(Backend backend) throws IOException {
-        JpegSettings jpeg = new JpegSettings(jpegQuality, JpegSettings.Chroma.HALF);
+        JpegSettings jpeg = SettingException.named("--jpeg-quality", () -> new JpegSettings(jpegQuality, JpegSettings.Chroma.HALF));
         return switch (reward) {
             case COMPRESSIBILITY -> new JpegCompressibility(backend, FileSizeGoal.SMALLER, jpeg);
             case INCOMPRESSIBILITY -> new JpegCompressibility(backend, FileSizeGoal.LARGER, jpeg);
             case CLIP -> ClipSimilarity.load(backend, clip());
             case FITTED -> {
                 if (rewardHead == null) {
-                    throw new IllegalArgumentException("--reward fitted: needs --reward-head, a file that fit-reward wrote");
+                    throw new SettingException("--reward fitted: needs --reward-head, a file that fit-reward wrote");
                 }
                 yield FittedReward.load(backend, clip(), rewardHead);
             }
@@ -53,12 +54,12 @@ final class RewardOptions {
 
     private Path clip() {
         if (rewardModel == null) {
-            throw new IllegalArgumentException("--reward " + reward.name().toLowerCase(Locale.ROOT) + ": needs --reward-model, a folder with CLIP in transformers' layout");
+            throw new SettingException("--reward " + reward.name().toLowerCase(Locale.ROOT) + ": needs --reward-model, a folder with CLIP in transformers' layout");
         }
         return rewardModel;
     }
 
     RewardLoss loss() {
-        return target == null ? new RewardLoss.Maximise() : new RewardLoss.Target(target);
+        return target == null ? new RewardLoss.Maximise() : SettingException.named("--target", () -> new RewardLoss.Target(target));
     }
 }

@@ -3,8 +3,11 @@ package dev.retrograd.trainer.cli;
 import dev.retrograd.core.Backend;
 import dev.retrograd.rewards.PixelBatch;
 import dev.retrograd.trainer.ChainNoise;
+import dev.retrograd.trainer.OutputFolder;
 import dev.retrograd.trainer.Sampler;
 import dev.retrograd.trainer.SamplerSettings;
+import dev.retrograd.trainer.SettingException;
+import dev.retrograd.trainer.StopRequested;
 import dev.retrograd.trainer.image.GenerationParameters;
 import dev.retrograd.trainer.image.ImageGrid;
 import dev.retrograd.trainer.image.PngFile;
@@ -14,9 +17,8 @@ import dev.retrograd.unet.LoraWeights;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
@@ -25,12 +27,17 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
 /// `retrograd sample`: makes images from a model and a LoRA.
 @Command(name = "sample", mixinStandardHelpOptions = true, sortOptions = false,
         description = "Makes images. A seed gives the starting latents that diffusers draws from torch's CPU generator for the same batch.")
 final class Sample implements Callable<Integer> {
+    private static final int MOST_IMAGES = 10_000;
+    /// Of all images together, which are held in one array.
+    private static final int MOST_VALUES = 1 << 30;
+
     @Mixin
     private ModelOptions model;
 
@@ -61,41 +68,53 @@ final class Sample implements Callable<Integer> {
     @Option(names = "--config", paramLabel = "FILE", description = "Settings as JSON; flags override them.")
     private Path config;
 
+    @ParentCommand
+    private Main main;
+
     @Spec
     private CommandSpec spec;
 
     @Override public Integer call() throws IOException {
         PrintWriter out = spec.commandLine().getOut();
-        if (imagesPerPrompt < 1 || atOnce < 1) {
-            throw new IllegalArgumentException((atOnce < 1 ? "--micro-batch-size" : "--images-per-prompt") + ": must be 1 or more, got " + Math.min(imagesPerPrompt, atOnce));
-        }
-        List<String> texts = new ArrayList<>();
-        for (String prompt : prompts.source().prompts()) {
-            for (int i = 0; i < imagesPerPrompt; i++) {
-                texts.add(prompt);
-            }
-        }
-        Files.createDirectories(output);
-        try (Backend backend = model.backend(); StableDiffusion loaded = model.load(backend)) {
-            SamplerSettings settings = sampler.settings(loaded);
-            Sampler images = new Sampler(loaded, settings);
+        SettingException.require(atOnce >= 1, "--micro-batch-size", "1 or more", atOnce);
+        SettingException.require(Double.isFinite(loraScale), "--lora-scale", "a finite number", loraScale);
+        List<String> texts = texts();
+        try (Interrupt interrupt = main.interruptible(); OutputFolder _ = OutputFolder.make(output); Backend backend = model.backend(); StableDiffusion loaded = model.load(backend)) {
+            Sampler images = new Sampler(loaded, sampler.settings(loaded));
             if (lora == null) {
-                write(out, texts, settings, draw(out, texts, loaded, images));
+                write(out, texts, images.settings(), draw(out, texts, loaded, images, interrupt));
             } else {
                 try (LoraWeights _ = LoraWeights.of(backend, loaded.unet(), LoraFile.read(lora, OptionalDouble.empty()), loraScale)) {
-                    write(out, texts, settings, draw(out, texts, loaded, images));
+                    write(out, texts, images.settings(), draw(out, texts, loaded, images, interrupt));
                 }
             }
+        } catch (StopRequested e) {
+            out.println("stopped before the images were done; none are written");
+            return ExitCode.INTERRUPTED;
         }
         return ExitCode.DONE;
     }
 
-    private PixelBatch draw(PrintWriter out, List<String> texts, StableDiffusion loaded, Sampler images) {
+    /// The prompt of each image.
+    private List<String> texts() throws IOException {
+        List<String> all = prompts.source().prompts();
+        int most = MOST_IMAGES / all.size();
+        SettingException.require(imagesPerPrompt >= 1 && imagesPerPrompt <= most, "--images-per-prompt", "1.." + most + " for " + all.size() + " prompts", imagesPerPrompt);
+        return all.stream().flatMap(prompt -> Collections.nCopies(imagesPerPrompt, prompt).stream()).toList();
+    }
+
+    private PixelBatch draw(PrintWriter out, List<String> texts, StableDiffusion loaded, Sampler images, Interrupt interrupt) {
         SamplerSettings s = images.settings();
+        SettingException.require((long) texts.size() * s.height() * s.width() * 3 <= MOST_VALUES, "--height and --width", "smaller for " + texts.size() + " images", s.height() + " and " + s.width());
         ChainNoise noise = new ChainNoise.Seeded(seed, texts.size(), s.eta() > 0 ? s.steps() : 0, s.latentShape(loaded));
         try (RunProgress progress = new RunProgress(out)) {
             progress.began("sampling", (long) texts.size() * s.steps());
-            return images.images(texts, noise, atOnce, progress::progressed);
+            return images.images(texts, noise, atOnce, done -> {
+                if (interrupt.requested()) {
+                    throw new StopRequested();
+                }
+                progress.progressed(done);
+            });
         }
     }
 

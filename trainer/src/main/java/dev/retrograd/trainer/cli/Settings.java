@@ -2,10 +2,13 @@ package dev.retrograd.trainer.cli;
 
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.retrograd.trainer.SettingException;
+import java.io.CharConversionException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -30,36 +34,51 @@ final class Settings implements IDefaultValueProvider {
     /// Between the values of a list; no text that a person types has it.
     static final String SEPARATOR = "\u001f";
 
-    private static final ObjectMapper JSON = new ObjectMapper().enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION);
+    private static final ObjectMapper JSON = new ObjectMapper().enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION).enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
     /// Of this call, not of the run.
     private static final Set<String> NOT_SETTINGS = Set.of("help", "version", "verbose", "config", "resume", "output");
+
+    /// Settings of which a layer that has one overrides the other.
+    static final Map<String, String> ALTERNATIVES = Map.of("prompt", "prompts", "prompts", "prompt");
 
     private final Map<String, String> values = new LinkedHashMap<>();
     private final Map<String, String> origins = new LinkedHashMap<>();
 
     /// Puts a file's settings over those so far.
     ///
-    /// @throws IOException if it cannot be read or is no JSON object of settings
+    /// @throws IOException if it cannot be read
+    /// @throws SettingException if it is no JSON object of settings
     void overlay(Path file) throws IOException {
+        if (!Files.isRegularFile(file)) {
+            throw new IOException(file + ": a JSON file of settings is required, but " + (Files.exists(file) ? "this is none" : "there is none"));
+        }
+        byte[] content = Files.readAllBytes(file);
         try {
-            overlay(file.toString(), JSON.readTree(Files.readAllBytes(file)));
+            overlay(file.toString(), JSON.readTree(content));
         } catch (JsonProcessingException e) {
-            throw new IOException(file + ": not JSON: " + e.getOriginalMessage(), e);
+            throw new SettingException(file + ": must be JSON, got an error: " + e.getOriginalMessage());
+        } catch (CharConversionException e) {
+            throw new SettingException(file + ": must be UTF-8, got other bytes");
         }
     }
 
     /// @param origin what messages call these settings
-    void overlay(String origin, JsonNode settings) throws IOException {
-        if (settings == null || !settings.isObject()) {
-            throw new IOException(origin + ": must be a JSON object of settings, such as {\"steps\": 20}");
+    void overlay(String origin, JsonNode settings) {
+        if (!settings.isObject()) {
+            throw new SettingException(origin + ": must be a JSON object of settings, such as {\"steps\": 20}");
         }
+        ALTERNATIVES.forEach((one, other) -> {
+            if (settings.has(one)) {
+                remove(other);
+            }
+        });
         for (Map.Entry<String, JsonNode> e : settings.properties()) {
             values.put(e.getKey(), text(origin, e.getKey(), e.getValue()));
             origins.put(e.getKey(), origin);
         }
     }
 
-    private static String text(String origin, String key, JsonNode value) throws IOException {
+    private static String text(String origin, String key, JsonNode value) {
         if (value.isValueNode() && !value.isNull()) {
             return value.asText();
         }
@@ -70,11 +89,19 @@ final class Settings implements IDefaultValueProvider {
             }
             return String.join(SEPARATOR, parts);
         }
-        throw new IOException(origin + ": '" + key + "' must be a number, a text, true, false or a list of these, got " + value);
+        throw new SettingException(origin + ": '" + key + "' must be a number, a text, true, false or a list of these, got " + value);
+    }
+
+    /// Forgets a setting, which a flag or a higher layer overrides by another one.
+    void remove(String key) {
+        values.remove(key);
+        origins.remove(key);
     }
 
     /// Refuses keys that the command has no option for.
-    void check(CommandSpec command) throws IOException {
+    ///
+    /// @throws SettingException naming the file, the key and what is allowed
+    void check(CommandSpec command) {
         Set<String> known = new TreeSet<>();
         for (OptionSpec option : command.options()) {
             known.add(key(option));
@@ -82,13 +109,18 @@ final class Settings implements IDefaultValueProvider {
         known.removeAll(NOT_SETTINGS);
         for (String key : values.keySet()) {
             if (!known.contains(key)) {
-                throw new IOException(origins.get(key) + ": unknown setting '" + key + "'; allowed are " + String.join(", ", known));
+                throw new SettingException(origins.get(key) + ": unknown setting '" + key + "'; allowed are " + String.join(", ", known));
             }
         }
     }
 
     /// Puts other settings over those so far.
     void overlay(Settings others) {
+        ALTERNATIVES.forEach((one, other) -> {
+            if (others.values.containsKey(one)) {
+                remove(other);
+            }
+        });
         values.putAll(others.values);
         origins.putAll(others.origins);
     }
@@ -103,7 +135,9 @@ final class Settings implements IDefaultValueProvider {
     }
 
     @Override public String defaultValue(ArgSpec argument) {
-        return argument instanceof OptionSpec option && !NOT_SETTINGS.contains(key(option)) ? values.get(key(option)) : null;
+        boolean given = argument instanceof OptionSpec option && !NOT_SETTINGS.contains(key(option)) && values.containsKey(key(option));
+        // Doubled, because picocli replaces variables in defaults, and these are texts of the user's.
+        return given ? values.get(key((OptionSpec) argument)).replace("$", "$$") : null;
     }
 
     /// Every setting of a command that was parsed, whatever it came from.
@@ -127,6 +161,11 @@ final class Settings implements IDefaultValueProvider {
     }
 
     private static JsonNode node(Object value) {
-        return value instanceof Number || value instanceof Boolean ? JSON.valueToTree(value) : JSON.getNodeFactory().textNode(value.toString());
+        return switch (value) {
+            case Number number -> JSON.valueToTree(number);
+            case Boolean flag -> JSON.valueToTree(flag);
+            case Enum<?> choice -> JSON.getNodeFactory().textNode(choice.name().toLowerCase(Locale.ROOT));
+            default -> JSON.getNodeFactory().textNode(value.toString());
+        };
     }
 }

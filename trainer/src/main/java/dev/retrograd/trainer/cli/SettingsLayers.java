@@ -2,9 +2,11 @@ package dev.retrograd.trainer.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.retrograd.trainer.SettingException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Optional;
 import picocli.CommandLine;
 
@@ -18,28 +20,35 @@ final class SettingsLayers {
 
     /// Makes the layers the default values of the command that the arguments name.
     ///
-    /// @throws IOException if a settings file cannot be read, or has an unknown key
+    /// @throws IOException if a settings file cannot be read
+    /// @throws SettingException if it has an unknown key or is no object of settings
     static void install(CommandLine program, String... args) throws IOException {
-        CommandLine command = args.length == 0 ? null : program.getSubcommands().get(args[0]);
+        CommandLine command = Arrays.stream(args).filter(a -> !a.startsWith("-")).findFirst().map(program.getSubcommands()::get).orElse(null);
         if (command == null || command.getCommandSpec().findOption("--config") == null) {
             return;
         }
         Settings settings = new Settings();
         boolean trains = command.getCommandSpec().findOption("--resume") != null;
-        Resume resume = trains ? Resume.find(value("--resume", args).orElse(null), value("--output", args).map(Path::of).orElse(null)) : Resume.NONE;
+        Resume resume = trains ? Resume.find(value("--resume", args).orElse(null), value("--output", args).map(o -> SettingException.named("--output", () -> Path.of(o))).orElse(null)) : Resume.NONE;
         Settings asked = new Settings();
         if (resume.config().isPresent()) {
             asked.overlay(resume.config().get());
         }
         Optional<String> config = value("--config", args);
         if (config.isPresent()) {
-            asked.overlay(Path.of(config.get()));
+            SettingException.require(!config.get().isEmpty(), "--config", "a file of settings", "nothing");
+            asked.overlay(SettingException.named("--config", () -> Path.of(config.get())));
         }
         boolean embedded = value("--model", args).isEmpty() && asked.get("model").isEmpty();
         if (embedded) {
             settings.overlay("the preset of the embedded model", preset(command));
         }
         settings.overlay(asked);
+        Settings.ALTERNATIVES.forEach((one, other) -> {
+            if (value("--" + one, args).isPresent()) {
+                settings.remove(other);
+            }
+        });
         settings.check(command.getCommandSpec());
         command.setDefaultValueProvider(settings);
     }
@@ -55,7 +64,7 @@ final class SettingsLayers {
     /// The value of an option as it will be parsed: `--name value` or `--name=value`, the last one.
     private static Optional<String> value(String option, String... args) {
         Optional<String> value = Optional.empty();
-        for (int i = 1; i < args.length; i++) {
+        for (int i = 0; i < args.length; i++) {
             if (args[i].startsWith(option + "=")) {
                 value = Optional.of(args[i].substring(option.length() + 1));
             } else if (args[i].equals(option) && i + 1 < args.length) {

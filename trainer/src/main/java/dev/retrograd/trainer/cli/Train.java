@@ -7,8 +7,10 @@ import dev.retrograd.core.Backend;
 import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.trainer.OptimizerSettings;
 import dev.retrograd.trainer.RunDirectory;
+import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.TrainConfig;
 import dev.retrograd.trainer.TrainLoop;
+import dev.retrograd.trainer.method.RewardLoss;
 import dev.retrograd.trainer.prompts.PromptSource;
 import dev.retrograd.unet.LoraConfig;
 import dev.retrograd.unet.LoraFile;
@@ -36,6 +38,8 @@ import picocli.CommandLine.Spec;
         description = "Aligns a model to a reward by AlignProp: samples images, and sends the reward's gradient back through the denoising chain into a LoRA.",
         footer = {"", "Settings come from the preset of the model inside the jar (without --model), then --config, then flags."})
 final class Train implements Callable<Integer> {
+    /// Beyond any layer's width a low-rank update is none.
+    private static final int LARGEST_RANK = 1 << 13;
     private static final DateTimeFormatter RUN_NAME = DateTimeFormatter.ofPattern("yyyy-MM-dd-HHmmss");
 
     @Mixin
@@ -82,7 +86,7 @@ final class Train implements Callable<Integer> {
     private double weightDecay;
 
     @Option(names = "--adam-betas", paramLabel = "B1,B2", split = ",|" + Settings.SEPARATOR, defaultValue = "0.9,0.999", hideParamSyntax = true, description = "Decay of AdamW's moments; default: ${DEFAULT-VALUE}.")
-    private double[] betas;
+    private List<Double> betas;
 
     @Option(names = "--max-grad-norm", paramLabel = "NORM", defaultValue = "1", description = "Gradients are clipped to this global norm; 0: not at all; default: ${DEFAULT-VALUE}.")
     private double maxGradNorm;
@@ -133,28 +137,33 @@ final class Train implements Callable<Integer> {
 
     enum Schedule { CONSTANT, LINEAR, COSINE }
 
+    /// What the flags ask for, found possible before a model is loaded or a folder made.
+    private record Request(Truncation truncation, OptimizerSettings optimizer, LoraConfig adapters, RewardLoss loss, PromptSource prompts, Resume from) {
+    }
+
     @Override public Integer call() throws IOException {
-        PrintWriter out = spec.commandLine().getOut();
-        Truncation truncated = Truncation.parse(truncation);
-        PromptSource source = prompts.source();
-        Resume from = Resume.find(resume, output);
-        Path folder = from.run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
-        try (Interrupt interrupt = main.interruptible();
-                RunDirectory run = RunDirectory.open(folder);
-                Backend backend = model.backend();
-                StableDiffusion loaded = model.load(backend)) {
+        Request request = new Request(SettingException.named("--truncation", () -> Truncation.parse(truncation)), optimizer(), adapters(), reward.loss(), prompts.source(),
+                Resume.find(resume, output));
+        Path folder = request.from().run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
+        try (Interrupt interrupt = main.interruptible(); RunDirectory run = RunDirectory.open(folder)) {
             if (run.isUsed() && resume == null) {
                 throw new IOException(folder + ": holds a run already; go on with --resume " + folder + " or choose another --output");
             }
-            TrainConfig settings = settings(loaded, truncated);
+            return train(request, run, interrupt);
+        }
+    }
+
+    private int train(Request request, RunDirectory run, Interrupt interrupt) throws IOException {
+        PrintWriter out = spec.commandLine().getOut();
+        try (Backend backend = model.backend(); StableDiffusion loaded = model.load(backend)) {
+            TrainConfig settings = new TrainConfig(sampler.settings(loaded), request.truncation(), request.loss(), request.adapters(), request.optimizer(), updates, batchSize,
+                    microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, loraNaming);
             Optional<SequencedMap<String, LoraFile.Update>> start = lora == null ? Optional.empty() : Optional.of(LoraFile.read(lora, OptionalDouble.empty()));
             try (DifferentiableReward objective = reward.load(backend);
                     RunProgress progress = new RunProgress(out);
-                    TrainLoop loop = new TrainLoop(loaded, objective, source, prompts.heldOut(), settings, start, run, progress, interrupt::requested)) {
-                if (from.checkpoint().isPresent()) {
-                    loop.resume(from.checkpoint().get());
-                } else {
-                    from.say(out);
+                    TrainLoop loop = new TrainLoop(loaded, objective, request.prompts(), prompts.heldOut(), settings, start, run, progress, interrupt::requested)) {
+                if (resume != null) {
+                    goOn(out, request.from(), run, loop);
                 }
                 run.writeConfig(Settings.of(spec.commandLine()));
                 announce(out, run, loop, settings, objective);
@@ -168,20 +177,38 @@ final class Train implements Callable<Integer> {
         }
     }
 
-    private TrainConfig settings(StableDiffusion loaded, Truncation truncated) {
+    private static void goOn(PrintWriter out, Resume from, RunDirectory run, TrainLoop loop) throws IOException {
+        if (from.checkpoint().isPresent()) {
+            loop.resume(from.checkpoint().get());
+        } else {
+            run.rewind(0);
+            from.say(out);
+        }
+    }
+
+    private OptimizerSettings optimizer() {
+        SettingException.require(updates >= 1, "--updates", "1 or more", updates);
+        SettingException.require(learningRate >= 0 && Double.isFinite(learningRate), "--learning-rate", "0 or more", learningRate);
+        SettingException.require(warmup >= 0 && warmup <= updates, "--warmup", "0.." + updates + " (the updates)", warmup);
         LearningRateSchedule rates = switch (schedule) {
             case CONSTANT -> new LearningRateSchedule.Constant(learningRate, warmup);
             case LINEAR -> new LearningRateSchedule.Linear(learningRate, warmup, updates);
             case COSINE -> new LearningRateSchedule.Cosine(learningRate, warmup, updates);
         };
-        if (betas.length != 2) {
-            throw new IllegalArgumentException("--adam-betas: must be two numbers, such as 0.9,0.999, got " + betas.length);
-        }
+        SettingException.require(betas.size() == 2, "--adam-betas", "two numbers, such as 0.9,0.999", betas.size());
+        SettingException.require(weightDecay >= 0 && Double.isFinite(weightDecay), "--weight-decay", "0 or more", weightDecay);
+        AdamW.Hyperparameters adamw = SettingException.named("--adam-betas",
+                () -> new AdamW.Hyperparameters(betas.getFirst(), betas.getLast(), AdamW.Hyperparameters.DEFAULT.eps(), weightDecay));
+        SettingException.require(maxGradNorm >= 0 && Double.isFinite(maxGradNorm), "--max-grad-norm", "0 (no clipping) or more", maxGradNorm);
         GradientClip clip = maxGradNorm == 0 ? GradientClip.NONE : new GradientClip(maxGradNorm);
-        OptimizerSettings optimizer = new OptimizerSettings(rates, new AdamW.Hyperparameters(betas[0], betas[1], AdamW.Hyperparameters.DEFAULT.eps(), weightDecay), clip,
-                ema == null ? OptionalDouble.empty() : OptionalDouble.of(ema));
-        LoraConfig adapters = new LoraConfig(loraRank, loraAlpha == null ? loraRank : loraAlpha, loraTargets == null ? LoraConfig.ATTENTION : loraTargets);
-        return new TrainConfig(sampler.settings(loaded), truncated, reward.loss(), adapters, optimizer, updates, batchSize, microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, loraNaming);
+        SettingException.require(ema == null || ema >= 0 && ema < 1, "--ema", "0 or more and below 1", ema);
+        return new OptimizerSettings(rates, adamw, clip, ema == null ? OptionalDouble.empty() : OptionalDouble.of(ema));
+    }
+
+    private LoraConfig adapters() {
+        SettingException.require(loraRank >= 1 && loraRank <= LARGEST_RANK, "--lora-rank", "1.." + LARGEST_RANK, loraRank);
+        SettingException.require(loraAlpha == null || Double.isFinite(loraAlpha) && loraAlpha != 0, "--lora-alpha", "a finite number other than 0", loraAlpha);
+        return SettingException.named("--lora-targets", () -> new LoraConfig(loraRank, loraAlpha == null ? loraRank : loraAlpha, loraTargets == null ? LoraConfig.ATTENTION : loraTargets));
     }
 
     private void announce(PrintWriter out, RunDirectory run, TrainLoop loop, TrainConfig c, DifferentiableReward objective) {

@@ -13,9 +13,11 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /// Reads the files that `CLIPTokenizer.save_pretrained` writes.
 ///
@@ -34,6 +36,11 @@ final class VocabularyReader {
     private static final String LENGTH = "model_max_length";
     /// Upstream reads no more: CLIP's 49152 tokens less 256 bytes and 2 special tokens, as it counts them.
     private static final int MAX_MERGES = 49_152 - 256 - 2;
+    private static final String WORD_END = "</w>";
+    /// Every byte inside a word and at its end.
+    private static final int BYTE_TOKENS = 512;
+    /// Vocabularies with a few tokens that no merge makes exist.
+    private static final double LEAST_SPELT = 0.9;
     private static final int MIN_LENGTH = 2;
     /// `model_max_length` of a tokenizer without limit is about 1e30; nothing here is longer than this.
     private static final int LENGTH_LIMIT = 1 << 20;
@@ -68,7 +75,21 @@ final class VocabularyReader {
         int unknown = unknownName.isEmpty() ? ids.getOrDefault(WordSplitter.END_MARKER, end)
             : specialId("unk_token", "", specialMap, config, ids, inText);
         SpecialTokens special = new SpecialTokens(begin, end, unknown, pad, inText);
-        return new Vocabulary(ids, merges(), special, maxLength(config));
+        List<BytePairEncoder.Merge> merges = merges();
+        requireWhole(ids, inText, merges);
+        return new Vocabulary(ids, merges, special, maxLength(config));
+    }
+
+    /// A vocabulary that has every byte was learnt with its merges: half of a file of merges would silently spell words in other tokens.
+    private void requireWhole(Map<String, Integer> ids, Map<String, Integer> inText, List<BytePairEncoder.Merge> merges) throws ModelFormatException {
+        Set<String> made = new HashSet<>();
+        merges.forEach(m -> made.add(m.left() + m.right()));
+        List<String> words = ids.keySet().stream().filter(token -> !inText.containsKey(token) && token.replace(WORD_END, "").length() > 1).toList();
+        long spelt = words.stream().filter(made::contains).count();
+        boolean byteLevel = ids.size() - words.size() >= BYTE_TOKENS;
+        if (byteLevel && spelt < words.size() * LEAST_SPELT) {
+            throw bad(MERGES, "merges for the vocabulary's " + words.size() + " tokens of more than a byte are required, got them for " + spelt + " (is the file truncated?)");
+        }
     }
 
     private void rightSided(JsonNode config, String key) throws ModelFormatException {

@@ -18,6 +18,7 @@ public record VaeConfig(int imageChannels, int outChannels, int latentChannels, 
         int[] channels = c.integers("block_out_channels");
         blocks(c, "down_block_types", "DownEncoderBlock2D", channels.length);
         blocks(c, "up_block_types", "UpDecoderBlock2D", channels.length);
+        c.requireGroups("norm_num_groups", channels);
         VaeConfig config = new VaeConfig(c.integer("in_channels"), c.integer("out_channels"), c.integer("latent_channels"),
                 Arrays.stream(channels).boxed().toList(), c.integer("layers_per_block"), c.integer("norm_num_groups"), c.number("scaling_factor", SD_SCALING_FACTOR));
         c.only("act_fn", "\"silu\"");
