@@ -1,5 +1,7 @@
 package dev.retrograd.trainer;
 
+import dev.retrograd.unet.text.ClipTokenizer;
+import dev.retrograd.unet.text.TokenizerFiles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -43,6 +45,13 @@ public final class EmbeddedModel implements AutoCloseable {
                 model.close();
             }
         }
+    }
+
+    /// The tokenizer of the model inside the jar, which is CLIP's.
+    ///
+    /// @throws IOException if the jar is damaged
+    public static ClipTokenizer tokenizer() throws IOException {
+        return ClipTokenizer.load(TokenizerFiles.resources(EmbeddedModel.class.getClassLoader(), (RESOURCES + "tokenizer").substring(1)), "the tokenizer inside the jar");
     }
 
     /// A diffusers folder.

@@ -46,6 +46,10 @@ public final class StateDict implements Weights, AutoCloseable {
         return new StateDict(file, again, backend, parameters);
     }
 
+    public Backend backend() {
+        return backend;
+    }
+
     /// What was read so far, by its name in the file, in the order of reading.
     public Map<String, Parameter> parameters() {
         return Map.copyOf(parameters);

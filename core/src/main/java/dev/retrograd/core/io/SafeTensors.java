@@ -78,7 +78,7 @@ public final class SafeTensors implements TensorFile {
     }
 
     /// The free-form strings of the header.
-    public Map<String, String> metadata() {
+    @Override public Map<String, String> metadata() {
         return Collections.unmodifiableMap(header.metadata());
     }
 

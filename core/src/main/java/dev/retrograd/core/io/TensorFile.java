@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Set;
 
 /// A file of named tensors, whatever its format: {@link SafeTensors} or {@link PyTorchFile}.
@@ -51,6 +52,11 @@ public interface TensorFile extends AutoCloseable {
 
     /// A tensor's elements in row-major order, in their own type; read-only, valid until the file is closed.
     MemorySegment bytes(String name) throws ModelFormatException;
+
+    /// Free-form strings beside the tensors; none in formats without them.
+    default Map<String, String> metadata() {
+        return Map.of();
+    }
 
     /// A tensor's values, converted to float32 (nearest).
     ///

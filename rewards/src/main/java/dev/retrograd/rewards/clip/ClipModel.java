@@ -9,12 +9,14 @@ import dev.retrograd.core.io.ModelFormatException;
 import dev.retrograd.core.io.TensorFile;
 import dev.retrograd.rewards.RewardFiles;
 import dev.retrograd.unet.StateDict;
+import dev.retrograd.unet.text.ClipTextConfig;
 import dev.retrograd.unet.text.ClipTextEncoder;
 import dev.retrograd.unet.text.ClipTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /// A CLIP model from a Hugging Face folder, frozen, on a backend: tokenizer, both towers and their projections.
@@ -27,29 +29,36 @@ public final class ClipModel implements AutoCloseable {
     private final Backend backend;
     private final StateDict weights;
     private final ClipPreprocessing preprocessing;
-    private final ClipTokenizer tokenizer;
+    private final Optional<ClipTokenizer> tokenizer;
     private final ClipTextEncoder text;
     private final Linear textProjection;
     private final ClipVisionEncoder vision;
     private final Parameter logitScale;
 
-    private ClipModel(Backend backend, Path folder, ClipConfig config, StateDict weights) throws IOException {
-        this.backend = backend;
+    /// @param where what messages call the model
+    private ClipModel(String where, ClipConfig config, StateDict weights, ClipPreprocessing preprocessing, Optional<ClipTokenizer> tokenizer) throws IOException {
+        this.backend = weights.backend();
         this.weights = weights;
-        preprocessing = ClipPreprocessing.read(folder, config.vision().imageSize());
-        tokenizer = ClipTokenizer.load(folder);
-        if (tokenizer.vocabularySize() > config.text().vocabulary()) {
-            throw new ModelFormatException(folder + ": the tokenizer's ids must be below vocab_size " + config.text().vocabulary() + ", got " + (tokenizer.vocabularySize() - 1));
-        }
-        if (tokenizer.options().maxLength() > config.text().positions()) {
-            throw new ModelFormatException(folder + ": the tokenizer's model_max_length must be at most max_position_embeddings " + config.text().positions()
-                    + ", got " + tokenizer.options().maxLength());
+        this.preprocessing = preprocessing;
+        this.tokenizer = tokenizer;
+        if (tokenizer.isPresent()) {
+            requireFit(where, config.text(), tokenizer.get());
         }
         text = new ClipTextEncoder(config.text(), weights.in("text_model"));
         textProjection = Linear.load(weights.in("text_projection"), config.text().width(), config.projection(), false);
         vision = new ClipVisionEncoder(config.vision(), config.projection(), weights);
         logitScale = weights.get("logit_scale");
         weights.requireAllRead(OLD_POSITION_IDS::contains);
+    }
+
+    private static void requireFit(String where, ClipTextConfig text, ClipTokenizer tokenizer) throws ModelFormatException {
+        if (tokenizer.vocabularySize() > text.vocabulary()) {
+            throw new ModelFormatException(where + ": the tokenizer's ids must be below vocab_size " + text.vocabulary() + ", got " + (tokenizer.vocabularySize() - 1));
+        }
+        if (tokenizer.options().maxLength() > text.positions()) {
+            throw new ModelFormatException(where + ": the tokenizer's model_max_length must be at most max_position_embeddings " + text.positions()
+                    + ", got " + tokenizer.options().maxLength());
+        }
     }
 
     /// Loads a folder with `config.json`, `model.safetensors` or `pytorch_model.bin`, the tokenizer's files, and `preprocessor_config.json` if it has one.
@@ -60,18 +69,27 @@ public final class ClipModel implements AutoCloseable {
             throw new ModelFormatException(folder + ": a CLIP model folder is required, but " + (Files.exists(folder) ? "this is a file" : "there is none"));
         }
         ClipConfig config = ClipConfig.read(folder.resolve("config.json"));
-        Path file = RewardFiles.find(folder, RewardFiles.TRANSFORMERS);
-        try (TensorFile tensors = TensorFile.open(file)) {
-            StateDict weights = new StateDict(file.toString(), tensors, backend);
-            boolean loaded = false;
-            try {
-                ClipModel model = new ClipModel(backend, folder, config, weights);
-                loaded = true;
-                return model;
-            } finally {
-                if (!loaded) {
-                    weights.close();
-                }
+        ClipPreprocessing preprocessing = ClipPreprocessing.read(folder, config.vision().imageSize());
+        Optional<ClipTokenizer> tokenizer = Optional.of(ClipTokenizer.load(folder));
+        try (TensorFile tensors = TensorFile.open(RewardFiles.find(folder, RewardFiles.TRANSFORMERS))) {
+            return of(backend, folder.toString(), config, tensors, preprocessing, tokenizer);
+        }
+    }
+
+    /// Loads a model by transformers' names.
+    ///
+    /// @param where what messages call the model
+    /// @param tokenizer empty for a model whose texts come as ids
+    static ClipModel of(Backend backend, String where, ClipConfig config, TensorFile tensors, ClipPreprocessing preprocessing, Optional<ClipTokenizer> tokenizer) throws IOException {
+        StateDict weights = new StateDict(tensors.source(), tensors, backend);
+        boolean loaded = false;
+        try {
+            ClipModel model = new ClipModel(where, config, weights, preprocessing, tokenizer);
+            loaded = true;
+            return model;
+        } finally {
+            if (!loaded) {
+                weights.close();
             }
         }
     }
@@ -111,8 +129,14 @@ public final class ClipModel implements AutoCloseable {
     ///
     /// @return `[B,projection]`, not of unit length
     /// @throws IllegalArgumentException if there is no text
+    /// @throws IllegalStateException if it was loaded without a tokenizer
     public Var textFeatures(Tape t, List<String> texts) {
-        int[][] ids = texts.stream().map(s -> tokenizer.tokenize(s).ids()).toArray(int[][]::new);
+        ClipTokenizer words = tokenizer.orElseThrow(() -> new IllegalStateException("clip: a tokenizer is required for texts, got a model that was loaded without"));
+        return textFeatures(t, texts.stream().map(s -> words.tokenize(s).ids()).toArray(int[][]::new));
+    }
+
+    /// As {@link #textFeatures(Tape, List)}, of token ids, one row for each text.
+    public Var textFeatures(Tape t, int[]... ids) {
         return textProjection.forward(text.forward(t, ids).pooled());
     }
 

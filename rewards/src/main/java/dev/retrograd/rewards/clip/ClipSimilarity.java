@@ -63,16 +63,24 @@ public final class ClipSimilarity implements DifferentiableReward {
     /// @param pixels `[B,H,W,3]` RGB in [0,1]; of a rectangle, the centre counts
     /// @throws IllegalArgumentException unless there is one prompt for each image
     @Override public Var score(Var pixels, List<String> prompts) {
-        Var image = transform.forward(pixels);
-        int batch = image.dim(0);
-        if (prompts.size() != batch) {
-            throw new IllegalArgumentException("clip: one prompt for each of " + batch + " images is required, got " + prompts.size());
+        if (pixels.shape().rank() > 0 && prompts.size() != pixels.dim(0)) {
+            throw new IllegalArgumentException("clip: one prompt for each of " + pixels.dim(0) + " images is required, got " + prompts.size());
         }
         Tape t = pixels.tape();
-        Var[] rows = prompts.stream().map(p -> t.parameter(features(p))).toArray(Var[]::new);
-        Var text = t.apply(new Concat(0), rows);
-        Var unit = t.named("image_embeds_normalised", UnitLength.of(model.imageFeatures(image)));
+        return score(pixels, t.apply(new Concat(0), prompts.stream().map(p -> t.parameter(features(p))).toArray(Var[]::new)));
+    }
+
+    /// Cosines of images and texts.
+    ///
+    /// @param text features of unit length, `[B,projection]`
+    Var score(Var pixels, Var text) {
+        Var unit = pixels.tape().named("image_embeds_normalised", UnitLength.of(model.imageFeatures(transform.forward(pixels))));
+        int batch = unit.dim(0);
         return unit.times(text).apply(new SumTo(Shape.of(batch, 1), 1)).reshape(batch);
+    }
+
+    ClipModel model() {
+        return model;
     }
 
     /// A prompt's features of unit length, `[1,projection]`. Each prompt is encoded alone, so that its bits do not depend on its neighbours.

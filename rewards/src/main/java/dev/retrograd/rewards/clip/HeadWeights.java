@@ -6,8 +6,8 @@ import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Spec;
 import dev.retrograd.core.Unary;
 import dev.retrograd.core.io.ModelFormatException;
-import dev.retrograd.core.io.SafeTensors;
 import dev.retrograd.core.io.SafeTensorsWriter;
+import dev.retrograd.core.io.TensorFile;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -23,7 +23,7 @@ import java.util.stream.Collectors;
 
 /// The weights of a small network from an image's features to its score, on the host.
 ///
-/// As a file: safetensors with `layers.N.weight` `[out,in]` and `layers.N.bias` `[out]`, one pair for each linear layer with N ascending (gaps are allowed: LAION's
+/// As a file: safetensors, or a PyTorch checkpoint as LAION's is, with `layers.N.weight` `[out,in]` and `layers.N.bias` `[out]`, one pair for each linear layer with N ascending (gaps are allowed: LAION's
 /// aesthetic predictor numbers its dropout layers too), the last with one output. Metadata: `activation`, what runs between linear layers (`none`, which is
 /// LAION's, where it is absent), and `name`, what the reward is called. Nothing else may be in it. How features and scores were standardised for the fit is
 /// contained in the first and the last layer, so that the file needs no more than the features of unit length.
@@ -156,13 +156,13 @@ public record HeadWeights(String name, Activation activation, List<Layer> layers
     ///
     /// @throws ModelFormatException if it is missing, damaged, or holds anything but a head; the message names the file and the tensor or setting
     public static HeadWeights read(Path file) throws IOException {
-        try (SafeTensors tensors = SafeTensors.open(file)) {
+        try (TensorFile tensors = TensorFile.open(file)) {
             return of(tensors);
         }
     }
 
     /// As {@link #read}, of a file that is open.
-    public static HeadWeights of(SafeTensors tensors) throws ModelFormatException {
+    public static HeadWeights of(TensorFile tensors) throws ModelFormatException {
         String where = tensors.source();
         SortedSet<Integer> numbers = new TreeSet<>();
         for (String tensor : tensors.names()) {
@@ -193,13 +193,13 @@ public record HeadWeights(String name, Activation activation, List<Layer> layers
         }
     }
 
-    private static Activation activation(SafeTensors tensors) throws ModelFormatException {
+    private static Activation activation(TensorFile tensors) throws ModelFormatException {
         String id = tensors.metadata().getOrDefault("activation", Activation.NONE.id());
         return Arrays.stream(Activation.values()).filter(a -> a.id().equals(id)).findFirst().orElseThrow(() -> new ModelFormatException(tensors.source()
                 + ": 'activation' must be one of " + Arrays.stream(Activation.values()).map(Activation::id).collect(Collectors.joining(", ")) + ", got '" + printable(id) + "'"));
     }
 
-    private static float[] finite(SafeTensors tensors, String name) throws ModelFormatException {
+    private static float[] finite(TensorFile tensors, String name) throws ModelFormatException {
         Spec spec = tensors.spec(name);
         if (!spec.dtype().floating()) {
             throw new ModelFormatException(tensors.source() + ": tensor '" + name + "' must hold floating-point numbers, got " + spec.dtype());

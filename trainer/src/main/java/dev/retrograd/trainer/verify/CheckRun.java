@@ -60,8 +60,13 @@ final class CheckRun {
         return folder.resolve(name);
     }
 
+    /// The folder of the check's model.
+    Path modelFolder() throws IOException {
+        return folder.resolve(check.model());
+    }
+
     StableDiffusion model() throws IOException {
-        return models.stableDiffusion(folder.resolve(check.model()));
+        return models.stableDiffusion(modelFolder());
     }
 
     // Inputs

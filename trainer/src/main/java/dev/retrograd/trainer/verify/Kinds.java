@@ -17,6 +17,8 @@ final class Kinds {
             Map.entry("sample", SampleKind::sample),
             Map.entry("alignprop", AlignPropKinds::differentiate),
             Map.entry("alignprop-train", AlignPropKinds::train),
+            Map.entry("aesthetic", RewardKinds::aesthetic),
+            Map.entry("hps", RewardKinds::hps),
             Map.entry("resize", ArithmeticKinds::resize),
             Map.entry("adamw", ArithmeticKinds::adamw),
             Map.entry("torch-random", ArithmeticKinds::torchRandom)));
