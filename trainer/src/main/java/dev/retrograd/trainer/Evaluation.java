@@ -44,15 +44,15 @@ final class Evaluation {
         void report(String what, long done, long total);
     }
 
-    Evaluation(Sampler sampler, DifferentiableReward reward, List<String> training, List<String> heldOut, TrainConfig config, Backend backend, int... latentShape) {
+    Evaluation(Sampler sampler, TrainLoop.Task task, TrainConfig config, Backend backend, int... latentShape) {
         this.sampler = sampler;
-        this.reward = reward;
+        reward = task.reward();
         this.config = config;
         this.backend = backend;
         noise = new ChainNoise.Keyed(config.seed(), NO_UPDATE, latentShape);
-        prompts.addAll(someOf(training));
+        prompts.addAll(someOf(task.prompts().prompts()));
         trainingPrompts = prompts.size();
-        prompts.addAll(someOf(heldOut));
+        prompts.addAll(someOf(task.heldOut()));
     }
 
     /// A few prompts, spread over the list.

@@ -28,13 +28,11 @@ import java.util.function.BooleanSupplier;
 /// A run is a pure function of configuration, model, reward and prompts: every random number is keyed by (seed, use, update, image).
 public final class TrainLoop implements AutoCloseable {
     private final StableDiffusion model;
-    private final DifferentiableReward reward;
-    private final PromptSource prompts;
+    private final Task task;
     private final TrainConfig config;
     private final RunDirectory run;
     private final TrainListener listener;
     private final BooleanSupplier stop;
-    private final Optional<SequencedMap<String, LoraFile.Update>> start;
     private final Backend backend;
     private final Sampler sampler;
     private final Evaluation evaluation;
@@ -47,34 +45,36 @@ public final class TrainLoop implements AutoCloseable {
     /// How a run ended.
     public enum Ending { DONE, STOPPED }
 
+    /// What is trained, on what.
+    ///
     /// @param heldOut prompts that are sampled to see the effect on what was never trained on; may be empty
     /// @param start weights to start from; empty for fresh ones
+    public record Task(StableDiffusion model, DifferentiableReward reward, PromptSource prompts, List<String> heldOut, Optional<SequencedMap<String, LoraFile.Update>> start) {
+    }
+
     /// @param stop asked often; true ends the run after saving
     /// @throws SettingException if the settings do not fit the model
     /// @throws IllegalArgumentException if the weights to start from do not
-    public TrainLoop(StableDiffusion model, DifferentiableReward reward, PromptSource prompts, List<String> heldOut, TrainConfig config,
-            Optional<SequencedMap<String, LoraFile.Update>> start, RunDirectory run, TrainListener listener, BooleanSupplier stop) {
-        this.model = model;
-        this.reward = reward;
-        this.prompts = prompts;
+    public TrainLoop(Task task, TrainConfig config, RunDirectory run, TrainListener listener, BooleanSupplier stop) {
+        this.task = task;
+        model = task.model();
         this.config = config;
         this.run = run;
         this.listener = listener;
         this.stop = stop;
         backend = model.backend();
         sampler = new Sampler(model, config.sampler());
-        this.start = start;
         lora = startWeights();
         optimizer = new AdamW(backend, lora.parameters(), config.optimizer().adamw());
         OptionalDouble decay = config.optimizer().emaDecay();
         ema = decay.isPresent() ? Optional.of(new WeightEma(backend, lora.parameters(), decay.getAsDouble())) : Optional.empty();
         checkpoint = new Checkpoint(backend, lora, optimizer, ema);
-        evaluation = new Evaluation(sampler, reward, prompts.prompts(), heldOut, config, backend, config.sampler().latentShape(model));
+        evaluation = new Evaluation(sampler, task, config, backend, config.sampler().latentShape(model));
     }
 
     /// Attached to the UNet: those of a file, or fresh ones.
     private LoraWeights startWeights() {
-        return start.map(u -> LoraWeights.of(backend, model.unet(), u, 1))
+        return task.start().map(u -> LoraWeights.of(backend, model.unet(), u, 1))
                 .orElseGet(() -> SettingException.named("--lora-targets",
                         () -> LoraWeights.fresh(backend, model.unet(), config.lora(), RandomStream.keyed(config.seed(), StreamKey.LORA.code()).nextU64())));
     }
@@ -190,7 +190,7 @@ public final class TrainLoop implements AutoCloseable {
         int number = updates;
         int steps = config.sampler().steps();
         BitSet kept = config.truncation().draw(RandomStream.keyed(config.seed(), StreamKey.TRUNCATION.code(), number), steps);
-        AlignProp alignProp = new AlignProp(backend, config.sampler().chain(model), model.vaeDecoder(), reward, config.loss(), AlignProp.RECOMPUTE_OUTERMOST);
+        AlignProp alignProp = new AlignProp(backend, config.sampler().chain(model), model.vaeDecoder(), task.reward(), config.loss(), AlignProp.RECOMPUTE_OUTERMOST);
         ChainNoise noise = new ChainNoise.Keyed(config.seed(), number, config.sampler().latentShape(model));
         Scores scores = new Scores(config.batchSize());
         String what = "update " + (number + 1) + "/" + config.updates();
@@ -198,7 +198,7 @@ public final class TrainLoop implements AutoCloseable {
         report(what, 0, total);
         try (Scope _ = backend.memory().open("update " + (number + 1)); Gradients gradients = new Gradients(backend)) {
             for (int first = 0; first < config.batchSize(); first += config.microBatchSize()) {
-                List<String> part = prompts.draw(config.seed(), number, first, Math.min(config.microBatchSize(), config.batchSize() - first));
+                List<String> part = task.prompts().draw(config.seed(), number, first, Math.min(config.microBatchSize(), config.batchSize() - first));
                 long done = (long) first * steps;
                 try (Scope _ = backend.memory().open("micro-batch")) {
                     alignProp.differentiate(sampler.batch(part, noise, first), kept, 1.0 / config.batchSize(), false, gradients,

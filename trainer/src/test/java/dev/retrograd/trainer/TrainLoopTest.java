@@ -97,7 +97,8 @@ class TrainLoopTest {
     private Silent train(Path at, TrainConfig config, Optional<Path> resume, BooleanSupplier stop, TrainLoop.Ending expected) throws IOException {
         Silent listener = new Silent();
         try (RunDirectory run = RunDirectory.open(at);
-                TrainLoop loop = new TrainLoop(model, new Brightness(), PromptSource.of(BuiltInPrompts.ANIMALS), List.of("hippopotamus"), config, Optional.empty(), run, listener, stop)) {
+                TrainLoop loop = new TrainLoop(new TrainLoop.Task(model, new Brightness(), PromptSource.of(BuiltInPrompts.ANIMALS), List.of("hippopotamus"), Optional.empty()),
+                        config, run, listener, stop)) {
             if (resume.isPresent()) {
                 loop.resume(resume.get());
             }

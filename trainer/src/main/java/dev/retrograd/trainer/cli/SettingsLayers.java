@@ -24,7 +24,9 @@ final class SettingsLayers {
     /// @throws SettingException if it has an unknown key or is no object of settings
     static void install(CommandLine program, String... args) throws IOException {
         CommandLine command = Arrays.stream(args).filter(a -> !a.startsWith("-")).findFirst().map(program.getSubcommands()::get).orElse(null);
-        if (command == null || command.getCommandSpec().findOption("--config") == null) {
+        // The help shows a command's own defaults, not those of a preset.
+        boolean help = Arrays.stream(args).anyMatch(a -> a.equals("--help") || a.equals("-h"));
+        if (help || command == null || command.getCommandSpec().findOption("--config") == null) {
             return;
         }
         Settings settings = new Settings();

@@ -85,7 +85,7 @@ final class Train implements Callable<Integer> {
     @Option(names = "--weight-decay", paramLabel = "WD", defaultValue = "1e-4", description = "Of AdamW; default: ${DEFAULT-VALUE}.")
     private double weightDecay;
 
-    @Option(names = "--adam-betas", paramLabel = "B1,B2", split = ",|" + Settings.SEPARATOR, defaultValue = "0.9,0.999", hideParamSyntax = true, description = "Decay of AdamW's moments; default: ${DEFAULT-VALUE}.")
+    @Option(names = "--adam-betas", paramLabel = "B1,B2", hideParamSyntax = true, split = ",|" + Settings.SEPARATOR, defaultValue = "0.9,0.999", description = "Decay of AdamW's moments; default: ${DEFAULT-VALUE}.")
     private List<Double> betas;
 
     @Option(names = "--max-grad-norm", paramLabel = "NORM", defaultValue = "1", description = "Gradients are clipped to this global norm; 0: not at all; default: ${DEFAULT-VALUE}.")
@@ -100,7 +100,7 @@ final class Train implements Callable<Integer> {
     @Option(names = "--lora-alpha", paramLabel = "ALPHA", description = "The update is scaled by alpha/rank; default: the rank.")
     private Double loraAlpha;
 
-    @Option(names = "--lora-targets", paramLabel = "NAME", split = ",|" + Settings.SEPARATOR, description = "Linear layers that get a LoRA, by the ends of their names; default: to_k,to_q,to_v,to_out.0.")
+    @Option(names = "--lora-targets", paramLabel = "NAME,NAME", hideParamSyntax = true, split = ",|" + Settings.SEPARATOR, description = "Linear layers that get a LoRA, by the ends of their names; default: to_k,to_q,to_v,to_out.0.")
     private List<String> loraTargets;
 
     @Option(names = "--lora-naming", paramLabel = "NAMING", defaultValue = "peft", description = "Names in LoRA files: peft (lora_A, lora_B) or diffusers (lora.down, lora.up, for older loaders); default: ${DEFAULT-VALUE}.")
@@ -161,7 +161,7 @@ final class Train implements Callable<Integer> {
             Optional<SequencedMap<String, LoraFile.Update>> start = lora == null ? Optional.empty() : Optional.of(LoraFile.read(lora, OptionalDouble.empty()));
             try (DifferentiableReward objective = reward.load(backend);
                     RunProgress progress = new RunProgress(out);
-                    TrainLoop loop = new TrainLoop(loaded, objective, request.prompts(), prompts.heldOut(), settings, start, run, progress, interrupt::requested)) {
+                    TrainLoop loop = new TrainLoop(new TrainLoop.Task(loaded, objective, request.prompts(), prompts.heldOut(), start), settings, run, progress, interrupt::requested)) {
                 if (resume != null) {
                     goOn(out, request.from(), run, loop);
                 }
