@@ -16,11 +16,10 @@ final class Conversions {
     ///
     /// @param modifiers rounding, `sat`, `ftz`
     static Op.Body find(String to, String from, Set<String> modifiers) {
-        if (modifiers.isEmpty() || modifiers.equals(Set.of("rn"))) {
-            Op.Body fast = fast(to + "." + from);
-            if (fast != null) {
-                return fast;
-            }
+        Op.Body fast = modifiers.isEmpty() || modifiers.equals(Set.of("rn")) ? fast(to + "." + from)
+                : modifiers.equals(Set.of("rz")) ? fast("rz." + to + "." + from) : null;
+        if (fast != null) {
+            return fast;
         }
         String rounding = modifiers.stream().filter(m -> m.startsWith("r")).findFirst().orElse("");
         boolean saturate = modifiers.contains("sat");
@@ -95,8 +94,18 @@ final class Conversions {
                     r[d + l] = DType.floatToBf16(Float.intBitsToFloat(r[a + l])) & 0xFFFF;
                 }
             };
+            case "rz.f32.f64" -> (r, q, d, a, b, c) -> {
+                for (int l = 0; l < LANES; l++) {
+                    r[d + l] = Float.floatToRawIntBits(towardsZero(Double.longBitsToDouble(q[a + l])));
+                }
+            };
             default -> null;
         };
+    }
+
+    private static float towardsZero(double value) {
+        float f = (float) value;
+        return Math.abs((double) f) > Math.abs(value) ? Math.nextAfter(f, 0) : f;
     }
 
     /// An integer of the type in its low bits, extended as the type has it.
@@ -144,9 +153,7 @@ final class Conversions {
         if (f == value || Double.isNaN(value) || Float.isInfinite(f)) {
             return f;
         }
-        int bits = Float.floatToRawIntBits(f);
-        boolean awayFromZero = Math.abs((double) f) > Math.abs(value);
-        return Float.intBitsToFloat((awayFromZero ? bits - 1 : bits) | 1);
+        return Float.intBitsToFloat(Float.floatToRawIntBits(towardsZero(value)) | 1);
     }
 
     private static double roundToInteger(String rounding, double value) {

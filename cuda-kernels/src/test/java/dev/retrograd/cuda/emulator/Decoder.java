@@ -8,7 +8,6 @@ import dev.retrograd.cuda.emulator.PtxModule.File;
 import dev.retrograd.cuda.emulator.PtxModule.Kernel;
 import dev.retrograd.cuda.emulator.PtxModule.Operand;
 import dev.retrograd.cuda.emulator.PtxModule.Pair;
-import dev.retrograd.cuda.emulator.PtxModule.Parameter;
 import dev.retrograd.cuda.emulator.PtxModule.Register;
 import dev.retrograd.cuda.emulator.PtxModule.Statement;
 import dev.retrograd.cuda.emulator.PtxModule.Symbol;
@@ -229,8 +228,7 @@ final class Decoder {
         int[] targets = slotsOf(in(0), wide, true);
         Address address = (Address) in(1);
         if (parts[1].equals("param")) {
-            Parameter parameter = kernel.parameters().stream().filter(p -> p.name().equals(((Symbol) address.base()).name())).findFirst().orElseThrow(this::unknown);
-            return new MemoryOps.LoadParameter(parameter.offset() + Math.toIntExact(address.offset()), type, wide, targets);
+            return new MemoryOps.LoadParameter(place(address, parts), type, wide, targets);
         }
         return new MemoryOps.Load(place(address, parts), type, wide, targets);
     }
@@ -254,7 +252,8 @@ final class Decoder {
         List<String> words = Arrays.asList(parts);
         Space space = words.contains("global") || words.contains("const") ? Space.GLOBAL
                 : words.contains("shared") || words.contains("shared::cta") ? Space.SHARED
-                : words.contains("local") ? Space.LOCAL : Space.GENERIC;
+                : words.contains("local") ? Space.LOCAL
+                : words.contains("param") ? Space.PARAM : Space.GENERIC;
         return switch (address.base()) {
             case Register r -> new Place(space, r.file() == File.WIDE, slots.source(r, r.file() == File.WIDE, now.line()), address.offset());
             case Symbol s -> new Place(space, true, -1, slots.address(s, now.line()) + address.offset());

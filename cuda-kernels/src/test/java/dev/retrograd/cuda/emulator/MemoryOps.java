@@ -8,7 +8,7 @@ final class MemoryOps {
     static final long WINDOW_BYTES = 0x1_0000_0000L;
 
     enum Space {
-        GLOBAL, SHARED, LOCAL, GENERIC
+        GLOBAL, SHARED, LOCAL, PARAM, GENERIC
     }
 
     private MemoryOps() {
@@ -32,6 +32,7 @@ final class MemoryOps {
             case GLOBAL -> global(w, op, lane, address, bytes, write);
             case SHARED -> w.block.shared;
             case LOCAL -> w.block.local(w.thread(lane));
+            case PARAM -> throw new IllegalStateException("arguments are no region");
             case GENERIC -> address >= LOCAL_WINDOW && address < LOCAL_WINDOW + WINDOW_BYTES ? w.block.local(w.thread(lane))
                     : address >= SHARED_WINDOW && address < SHARED_WINDOW + WINDOW_BYTES ? w.block.shared : global(w, op, lane, address, bytes, write);
         };
@@ -147,15 +148,15 @@ final class MemoryOps {
         }
     }
 
-    /// A kernel parameter, the same for all lanes.
+    /// A load from the arguments of the launch.
     static final class LoadParameter extends Op {
-        private final int offset;
+        private final Place place;
         private final String type;
         private final boolean wide;
         private final int[] targets;
 
-        LoadParameter(int offset, String type, boolean wide, int... targets) {
-            this.offset = offset;
+        LoadParameter(Place place, String type, boolean wide, int... targets) {
+            this.place = place;
             this.type = type;
             this.wide = wide;
             this.targets = targets;
@@ -163,14 +164,18 @@ final class MemoryOps {
 
         @Override void run(Warp w, int mask) {
             int bytes = PtxTypes.bytes(type);
-            for (int k = 0; k < targets.length; k++) {
-                long value = 0;
-                for (int i = 0; i < bytes; i++) {
-                    value |= (w.block.arguments[offset + k * bytes + i] & 0xFFL) << 8 * i;
+            for (int m = mask; m != 0; m &= m - 1) {
+                int l = Integer.numberOfTrailingZeros(m);
+                long address = place.address(w, l);
+                if (address < 0 || address + (long) bytes * targets.length > w.block.arguments.length) {
+                    throw w.fault(this, l, "out of bounds: read of " + bytes * targets.length + " bytes at byte " + address + " of " + w.block.arguments.length + " bytes of arguments");
                 }
-                value = Conversions.extend(type, value);
-                for (int m = mask; m != 0; m &= m - 1) {
-                    int l = Integer.numberOfTrailingZeros(m);
+                for (int k = 0; k < targets.length; k++) {
+                    long value = 0;
+                    for (int i = 0; i < bytes; i++) {
+                        value |= (w.block.arguments[(int) address + k * bytes + i] & 0xFFL) << 8 * i;
+                    }
+                    value = Conversions.extend(type, value);
                     if (wide) {
                         w.q[targets[k] + l] = value;
                     } else {

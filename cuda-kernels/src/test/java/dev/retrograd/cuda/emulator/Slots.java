@@ -40,6 +40,7 @@ final class Slots {
         addresses = new HashMap<>(globals);
         narrow = SCRATCH + kernel.registers().narrow();
         wide = SCRATCH + kernel.registers().wide();
+        kernel.parameters().forEach(p -> addresses.put(p.name(), (long) p.offset()));
         for (List<Variable> variables : List.of(kernel.variables(), moduleShared)) {
             for (Variable v : variables) {
                 boolean local = v.space().equals("local");
@@ -62,7 +63,7 @@ final class Slots {
         return Warp.LANES * (isWide ? wideConstants.computeIfAbsent(bits, _ -> wide++) : narrowConstants.computeIfAbsent(bits & 0xFFFFFFFFL, _ -> narrow++));
     }
 
-    /// Address of a variable in its own memory.
+    /// Address of a variable or parameter in its own memory.
     long address(Symbol s, int line) {
         Long at = addresses.get(s.name());
         if (at == null) {

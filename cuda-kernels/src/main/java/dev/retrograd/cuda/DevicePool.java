@@ -1,0 +1,96 @@
+package dev.retrograd.cuda;
+
+import dev.retrograd.core.Memory;
+import dev.retrograd.core.OutOfMemoryException;
+import dev.retrograd.core.Storage;
+import java.util.ArrayDeque;
+import java.util.HashMap;
+import java.util.Map;
+
+/// Memory of one device for one stream: the driver's allocations behind a cache of size classes, since a training step asks for the same
+/// sizes again and again. What is freed serves the next tensor at once: the stream's order keeps earlier work apart from later.
+final class DevicePool implements AutoCloseable {
+    /// Classes per doubling: at most 1/8 of a block is slack.
+    private static final int CLASSES_PER_DOUBLING = 8;
+    private static final int SMALLEST = 256;
+
+    private final CudaDriver driver;
+    private final Map<Long, ArrayDeque<Long>> cache = new HashMap<>();
+    private final Memory memory;
+    private long reserved;
+
+    DevicePool(String name, CudaDriver driver) {
+        this.driver = driver;
+        memory = new Memory(name, this::allocate);
+    }
+
+    /// The device memory of a tensor.
+    final class Block extends Storage {
+        private final long size;
+        private final long address;
+
+        private Block(String name, long bytes, long size, long address) {
+            super(name, bytes);
+            this.size = size;
+            this.address = address;
+        }
+
+        long address() {
+            return address;
+        }
+
+        @Override protected void free() {
+            cache.computeIfAbsent(size, _ -> new ArrayDeque<>()).push(address);
+        }
+    }
+
+    Memory memory() {
+        return memory;
+    }
+
+    /// Bytes taken from the device: live ones and cached ones.
+    long reservedBytes() {
+        return reserved;
+    }
+
+    private Storage allocate(String name, long bytes) {
+        long size = sizeClass(bytes);
+        Long reused = cache.getOrDefault(size, new ArrayDeque<>()).poll();
+        return new Block(name, bytes, size, reused == null ? reserve(name, size) : reused);
+    }
+
+    private long reserve(String name, long size) {
+        if (size > driver.freeBytes()) {
+            trim();
+        }
+        long address;
+        try {
+            address = driver.allocate(size);
+        } catch (CudaException e) {
+            throw new OutOfMemoryException("cuda: no room for '" + name + "' of " + size + " bytes in " + memory.path() + "; " + memory.liveBytes()
+                    + " bytes are live of " + driver.device().memoryBytes() + "; try a smaller --micro-batch-size or image size (" + e.getMessage() + ")");
+        }
+        reserved += size;
+        return address;
+    }
+
+    /// The next multiple of an eighth of the power of two below.
+    private static long sizeClass(long bytes) {
+        long step = Math.max(SMALLEST, Long.highestOneBit(bytes) / CLASSES_PER_DOUBLING);
+        return Math.ceilDiv(bytes, step) * step;
+    }
+
+    /// Gives what is cached back to the device.
+    void trim() {
+        cache.forEach((size, addresses) -> addresses.forEach(address -> {
+            driver.free(address);
+            reserved -= size;
+        }));
+        cache.clear();
+    }
+
+    @Override public void close() {
+        memory.close();
+        trim();
+    }
+}

@@ -1,0 +1,4 @@
+package dev.retrograd.core;
+
+class CudaElementwiseTest extends CudaFamilyTest implements ElementwiseContract {
+}

@@ -1,0 +1,101 @@
+package dev.retrograd.cuda;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/// Compiles the CUDA sources to the PTX that is checked in. After a change of a `.cu` or `.cuh` file, with CUDA 13's nvcc on the path:
+/// `java cuda-kernels/src/test/java/dev/retrograd/cuda/PtxBuild.java` in the repository's root.
+///
+/// The text is for compute_80, and its `.version` is lowered to 7.0, which every driver from CUDA 11.0 on reads. Its first lines name the
+/// source, the hash of all that it was compiled from, and the compiler.
+public final class PtxBuild {
+    private static final Path SOURCES = Path.of("src/main/cuda");
+    private static final Path TEXTS = Path.of("src/main/resources/dev/retrograd/cuda");
+
+    private PtxBuild() {
+    }
+
+    /// Writes all texts whose source has changed, or those named, and says which.
+    public static void main(String[] names) throws IOException, InterruptedException {
+        Path module = Files.isDirectory(SOURCES) ? Path.of("") : Path.of("cuda-kernels");
+        for (Path source : sources(module)) {
+            Path text = text(module, source);
+            boolean stale = !Files.exists(text) || !Files.readString(text).startsWith(stamp(source));
+            if (stale || List.of(names).contains(source.getFileName().toString())) {
+                Files.createDirectories(text.getParent());
+                Files.writeString(text, compile(source));
+                System.out.println(text);
+            }
+        }
+    }
+
+    /// All `.cu` files of the module.
+    static List<Path> sources(Path module) throws IOException {
+        try (Stream<Path> files = Files.list(module.resolve(SOURCES))) {
+            return files.filter(f -> f.toString().endsWith(".cu")).sorted().toList();
+        }
+    }
+
+    /// Where a source's PTX is checked in.
+    static Path text(Path module, Path source) {
+        return module.resolve(TEXTS).resolve(source.getFileName().toString().replace(".cu", ".ptx"));
+    }
+
+    /// First line of the PTX of this source as it is now: its name and the hash of it and all headers.
+    static String stamp(Path source) throws IOException {
+        try (Stream<Path> files = Files.list(source.getParent())) {
+            MessageDigest hash = MessageDigest.getInstance("SHA-256");
+            for (Path file : files.filter(f -> f.equals(source) || f.toString().endsWith(".cuh")).sorted().toList()) {
+                hash.update(Files.readAllBytes(file));
+            }
+            return "// " + source.getFileName() + ", SHA-256 with its headers " + HexFormat.of().formatHex(hash.digest()) + "\n";
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JDK has SHA-256", e);
+        }
+    }
+
+    /// What nvcc on the path calls itself; empty if there is none.
+    static Optional<String> compiler() throws InterruptedException {
+        try {
+            return run("nvcc", "--version").lines().filter(l -> l.startsWith("Cuda compilation tools")).findFirst();
+        } catch (IOException e) {
+            return Optional.empty();
+        }
+    }
+
+    /// The PTX of a source, as it is checked in.
+    static String compile(Path source) throws IOException, InterruptedException {
+        Path output = Files.createTempFile("retrograd", ".ptx");
+        try {
+            String log = run("nvcc", "-ptx", "-std=c++17", "-arch=compute_80", "-o", output.toString(), source.toString());
+            if (Files.size(output) == 0) {
+                throw new IOException("nvcc " + source + ": " + log);
+            }
+            String body = Files.readString(output).lines()
+                    .filter(l -> !l.startsWith("//"))
+                    .map(l -> l.startsWith(".version") ? ".version 7.0" : l)
+                    .collect(Collectors.joining("\n", "", "\n"));
+            return stamp(source) + "// " + compiler().orElseThrow() + "\n" + body.stripLeading();
+        } finally {
+            Files.delete(output);
+        }
+    }
+
+    private static String run(String... command) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String log = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        if (process.waitFor() != 0) {
+            throw new IOException(String.join(" ", command) + ": " + log);
+        }
+        return log;
+    }
+}

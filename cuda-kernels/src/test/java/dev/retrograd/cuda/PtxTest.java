@@ -1,0 +1,64 @@
+package dev.retrograd.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import jcuda.nvptxcompiler.JNvPTXCompiler;
+import jcuda.nvptxcompiler.nvPTXCompilerHandle;
+import org.junit.jupiter.api.Test;
+
+/// The checked-in PTX is what its sources compile to, and drivers from CUDA 12.0 on take it.
+class PtxTest {
+    private static final Path MODULE = Path.of("");
+
+    @Test void everySourceHasItsText() throws IOException {
+        List<Path> sources = PtxBuild.sources(MODULE);
+        assertFalse(sources.isEmpty());
+        for (Path source : sources) {
+            String text = Files.readString(PtxBuild.text(MODULE, source));
+            assertTrue(text.startsWith(PtxBuild.stamp(source)), source + " has changed since its PTX was built: run PtxBuild");
+            assertTrue(text.contains("\n.version 7.0\n.target sm_80\n"), source.toString());
+        }
+    }
+
+    @Test void theSameCompilerGivesTheSameText() throws IOException, InterruptedException {
+        Optional<String> compiler = PtxBuild.compiler();
+        assumeTrue(compiler.isPresent(), "no nvcc on the path");
+        int compared = 0;
+        for (Path source : PtxBuild.sources(MODULE)) {
+            String text = Files.readString(PtxBuild.text(MODULE, source));
+            String builtBy = text.lines().skip(1).findFirst().orElseThrow();
+            if (builtBy.equals("// " + compiler.get())) {
+                assertEquals(text, PtxBuild.compile(source), source.toString());
+                compared++;
+            }
+        }
+        assumeTrue(compared > 0, "another nvcc: " + compiler.get());
+    }
+
+    @Test void thePtxCompilerOfCuda12TakesEveryText() throws IOException {
+        assumeTrue(System.getProperty("os.name").equals("Linux") && System.getProperty("os.arch").equals("amd64"), "JCuda's compiler is for Linux on x86-64");
+        JNvPTXCompiler.setExceptionsEnabled(true);
+        List<Integer> sizes = new ArrayList<>();
+        for (Path source : PtxBuild.sources(MODULE)) {
+            byte[] text = (Files.readString(PtxBuild.text(MODULE, source)) + "\0").getBytes(StandardCharsets.UTF_8);
+            nvPTXCompilerHandle handle = new nvPTXCompilerHandle();
+            JNvPTXCompiler.nvPTXCompilerCreate(handle, text.length, text);
+            JNvPTXCompiler.nvPTXCompilerCompile(handle, 1, new String[] {"--gpu-name=sm_80"});
+            long[] size = new long[1];
+            JNvPTXCompiler.nvPTXCompilerGetCompiledProgramSize(handle, size);
+            sizes.add(Math.toIntExact(size[0]));
+            JNvPTXCompiler.nvPTXCompilerDestroy(handle);
+        }
+        assertTrue(sizes.stream().allMatch(s -> s > 1000), sizes.toString());
+    }
+}
