@@ -19,13 +19,16 @@ public final class KernelFamilies implements InvocationHandler {
     private final EmulatedDriver driver = new EmulatedDriver(DEVICE_BYTES);
     private final DevicePool pool = new DevicePool("cuda:0", driver);
     private final Transfers transfers;
+    private final ReductionKernels reductions;
     private final List<Object> families;
 
     private KernelFamilies() {
         CudaDriver.Stream stream = driver.createStream();
         transfers = new Transfers(driver, stream);
         Launcher launcher = new Launcher(driver, stream);
-        families = List.of(this, transfers, new ElementwiseKernels(launcher));
+        reductions = new ReductionKernels(launcher, driver);
+        families = List.of(this, transfers, new ElementwiseKernels(launcher), reductions, new ShapeKernels(launcher), new NormKernels(launcher),
+                new OptimizerKernels(launcher));
     }
 
     public static Backend open() {
@@ -41,10 +44,11 @@ public final class KernelFamilies implements InvocationHandler {
     }
 
     long workspaceBytes() {
-        return 0;
+        return reductions.workspaceBytes();
     }
 
     void close() {
+        reductions.close();
         transfers.close();
         pool.close();
     }

@@ -1,0 +1,4 @@
+package dev.retrograd.core;
+
+class CudaNormTest extends CudaFamilyTest implements NormContract {
+}

@@ -1,0 +1,4 @@
+package dev.retrograd.core;
+
+class CudaOptimizerTest extends CudaFamilyTest implements OptimizerContract {
+}

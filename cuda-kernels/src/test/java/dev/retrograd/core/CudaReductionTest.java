@@ -1,0 +1,4 @@
+package dev.retrograd.core;
+
+class CudaReductionTest extends CudaFamilyTest implements ReductionContract {
+}

@@ -1,0 +1,4 @@
+package dev.retrograd.core;
+
+class CudaShapeTest extends CudaFamilyTest implements ShapeContract {
+}
