@@ -27,7 +27,7 @@ final class Pretrain implements Callable<Integer> {
     @Option(names = "--seed", paramLabel = "N", description = "Of weights, pictures and noise; default: that of the model inside the jar.")
     private Long seed;
 
-    @Option(names = "--stages", paramLabel = "NAME", split = ",", defaultValue = "vae,decoder,clip,judge,unet,check",
+    @Option(names = "--stages", paramLabel = "NAME", split = ",", defaultValue = "vae,decoder,clip,judge,unet,aesthetic,preference,check",
             description = "Which stages to run, in this order; default: ${DEFAULT-VALUE}.")
     private List<String> stages;
 

@@ -2,15 +2,20 @@ package dev.retrograd.trainer.fit;
 
 import dev.retrograd.autograd.Segment;
 import dev.retrograd.autograd.Tape;
+import dev.retrograd.autograd.Var;
+import dev.retrograd.autograd.op.SumTo;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Scope;
+import dev.retrograd.core.Shape;
 import dev.retrograd.core.ShapeException;
+import dev.retrograd.core.Unary;
 import dev.retrograd.rewards.PixelBatch;
+import dev.retrograd.rewards.clip.FeatureHead;
 import dev.retrograd.rewards.clip.ImageFeatures;
 import java.io.IOException;
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 
 /// The features of images and their scores, on the host: computed once, as the image tower is frozen.
 ///
@@ -18,11 +23,18 @@ import java.util.function.IntConsumer;
 /// @param features `[N,C]`, row by row; not copied
 /// @param scores `[N]`; not copied
 public record FeatureTable(int width, float[] features, float[] scores) {
+    private static final int AT_ONCE = 1024;
 
     /// @throws ShapeException unless there is a feature vector for each score
+    /// @throws IllegalArgumentException if a score is not finite
     public FeatureTable {
         if (features.length != (long) scores.length * width) {
             throw new ShapeException("features: " + scores.length + " scores take as many vectors of " + width + " values, got " + features.length + " values");
+        }
+        for (int i = 0; i < scores.length; i++) {
+            if (!Float.isFinite(scores[i])) {
+                throw new IllegalArgumentException("scores: must be finite, got " + scores[i] + " for image " + i);
+            }
         }
     }
 
@@ -63,8 +75,32 @@ public record FeatureTable(int width, float[] features, float[] scores) {
         return scores.length;
     }
 
+    /// The features as a constant, `[N,C]`.
+    public Var constant(Tape t) {
+        return t.constant(t.backend().floats("features", Shape.of(size(), width), features));
+    }
+
+    /// The mean squared error of a head's scores, `[]`.
+    public Var squaredError(Tape t, FeatureHead head) {
+        Var difference = head.forward(constant(t)).minus(t.constant(t.backend().floats("scores", Shape.of(size()), scores)));
+        return difference.apply(Unary.pow(2)).apply(SumTo.mean(difference.shape(), Shape.of()));
+    }
+
+    /// A head's scores, `[N]`, nothing recorded.
+    public float[] estimates(Backend backend, FeatureHead head) {
+        float[] estimates = new float[size()];
+        for (int first = 0; first < estimates.length; first += AT_ONCE) {
+            int[] chosen = IntStream.range(first, Math.min(estimates.length, first + AT_ONCE)).toArray();
+            try (Scope _ = backend.memory().open("estimates"); Tape t = new Tape(backend, Segment.Policy.STORE_ALL)) {
+                float[] some = t.unrecorded(() -> backend.toFloats(head.forward(rows(chosen).constant(t)).value()));
+                System.arraycopy(some, 0, estimates, first, some.length);
+            }
+        }
+        return estimates;
+    }
+
     /// Some of its rows, in this order.
-    FeatureTable rows(int... chosen) {
+    public FeatureTable rows(int... chosen) {
         float[] some = new float[chosen.length * width];
         float[] theirs = new float[chosen.length];
         for (int i = 0; i < chosen.length; i++) {
@@ -72,28 +108,5 @@ public record FeatureTable(int width, float[] features, float[] scores) {
             theirs[i] = scores[chosen[i]];
         }
         return new FeatureTable(width, some, theirs);
-    }
-
-    /// Mean of each feature.
-    double[] means() {
-        double[] mean = new double[width];
-        for (int i = 0; i < features.length; i++) {
-            mean[i % width] += features[i] / (double) size();
-        }
-        return mean;
-    }
-
-    /// Standard deviation of each feature, at least a hundredth of their mean: one that hardly varied in the fit is not to outweigh the others where it does.
-    double[] deviations() {
-        double[] mean = means();
-        double[] std = new double[width];
-        for (int i = 0; i < features.length; i++) {
-            double d = features[i] - mean[i % width];
-            std[i % width] += d * d / size();
-        }
-        Arrays.setAll(std, i -> Math.sqrt(std[i]));
-        double least = 0.01 * Arrays.stream(std).average().orElseThrow();
-        Arrays.setAll(std, i -> Math.max(std[i], least));
-        return std;
     }
 }

@@ -4,15 +4,12 @@ import dev.retrograd.autograd.Gradients;
 import dev.retrograd.autograd.Segment;
 import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
-import dev.retrograd.autograd.op.SumTo;
 import dev.retrograd.autograd.optim.AdamW;
 import dev.retrograd.autograd.optim.GradientClip;
 import dev.retrograd.autograd.optim.LearningRateSchedule;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
-import dev.retrograd.core.Shape;
-import dev.retrograd.core.Unary;
 import dev.retrograd.rewards.clip.FeatureHead;
 import dev.retrograd.rewards.clip.HeadWeights;
 import java.util.Arrays;
@@ -25,7 +22,6 @@ public final class HeadFit {
     private static final int FEWEST_IMAGES = 8;
     private static final double MAX_NORM = 1;
     private static final double WARMUP = 0.05;
-    private static final int EVALUATED_AT_ONCE = 1024;
 
     private final Backend backend;
     private final Settings settings;
@@ -78,67 +74,22 @@ public final class HeadFit {
     /// Fits a head.
     ///
     /// @param name what the reward is to be called
-    /// @throws IllegalArgumentException if there are fewer than 8 images, a score is not finite, or the scores are all the same
+    /// @throws IllegalArgumentException if there are fewer than 8 images, or the scores are all the same
     public Result fit(String name, FeatureTable table, Progress progress) {
         if (table.size() < FEWEST_IMAGES) {
             throw new IllegalArgumentException("fit-reward: at least " + FEWEST_IMAGES + " images are required, got " + table.size());
-        }
-        for (float s : table.scores()) {
-            if (!Float.isFinite(s)) {
-                throw new IllegalArgumentException("fit-reward: scores must be finite, got " + s);
-            }
         }
         int[] order = RandomStream.keyed(settings.seed(), 0).randperm(table.size());
         int out = Math.clamp(Math.round(settings.heldOut() * table.size()), 2, table.size() - 2);
         FeatureTable heldOut = table.rows(Arrays.copyOf(order, out));
         FeatureTable fitted = table.rows(Arrays.copyOfRange(order, out, order.length));
-        double[] scale = scale(fitted.scores());
-        double[] mean = fitted.means();
-        double[] std = fitted.deviations();
+        Standardisation standard = Standardisation.of(fitted);
         HeadWeights start = HeadWeights.random(name, settings.activation(), table.width(), settings.hidden(), RandomStream.keyed(settings.seed(), 1));
         try (FeatureHead head = FeatureHead.trainable(backend, start)) {
-            run(head, standardised(fitted, mean, std, scale), progress);
-            HeadWeights done = head.weights().of(mean, std, scale[1], scale[0]);
+            run(head, standard.apply(fitted), progress);
+            HeadWeights done = standard.undo(head.weights());
             return new Result(done, agreement(done, fitted), agreement(done, heldOut));
         }
-    }
-
-    /// Mean and standard deviation.
-    private static double[] scale(float... scores) {
-        double mean = 0;
-        for (float s : scores) {
-            mean += s / (double) scores.length;
-        }
-        double variance = 0;
-        for (float s : scores) {
-            variance += (s - mean) * (s - mean) / scores.length;
-        }
-        if (constant(scores)) {
-            throw new IllegalArgumentException("fit-reward: scores must differ, got " + scores.length + " times " + scores[0]);
-        }
-        return new double[] {mean, Math.sqrt(variance)};
-    }
-
-    private static boolean constant(float... scores) {
-        for (float s : scores) {
-            if (s != scores[0]) {
-                return false;
-            }
-        }
-        return true;
-    }
-
-    private static FeatureTable standardised(FeatureTable table, double[] mean, double[] std, double... scale) {
-        float[] features = table.features().clone();
-        for (int i = 0; i < features.length; i++) {
-            int c = i % table.width();
-            features[i] = (float) ((features[i] - mean[c]) / std[c]);
-        }
-        float[] scores = table.scores().clone();
-        for (int i = 0; i < scores.length; i++) {
-            scores[i] = (float) ((scores[i] - scale[0]) / scale[1]);
-        }
-        return new FeatureTable(table.width(), features, scores);
     }
 
     private void run(FeatureHead head, FeatureTable table, Progress progress) {
@@ -157,7 +108,7 @@ public final class HeadFit {
                 }
                 FeatureTable rows = table.rows(Arrays.copyOfRange(order, at * batch, (at + 1) * batch));
                 try (Scope _ = backend.memory().open("update"); Tape t = new Tape(backend, Segment.Policy.STORE_ALL); Gradients gradients = new Gradients(backend)) {
-                    Var loss = squaredError(t, head, rows);
+                    Var loss = rows.squaredError(t, head);
                     double value = backend.toFloats(loss.value())[0];
                     if (!Double.isFinite(value)) {
                         throw new IllegalStateException("fit-reward: the loss must be finite, got " + value + " in update " + (update + 1) + "; try a smaller --learning-rate");
@@ -171,27 +122,9 @@ public final class HeadFit {
         }
     }
 
-    private Var squaredError(Tape t, FeatureHead head, FeatureTable rows) {
-        Var scores = t.constant(backend.floats("scores", Shape.of(rows.size()), rows.scores()));
-        Var difference = head.forward(features(t, rows)).minus(scores);
-        return difference.apply(Unary.pow(2)).apply(SumTo.mean(difference.shape(), Shape.of()));
-    }
-
-    private Var features(Tape t, FeatureTable rows) {
-        return t.constant(backend.floats("features", Shape.of(rows.size(), rows.width()), rows.features()));
-    }
-
     private Agreement agreement(HeadWeights weights, FeatureTable table) {
-        float[] estimates = new float[table.size()];
         try (FeatureHead head = FeatureHead.frozen(backend, weights)) {
-            for (int first = 0; first < estimates.length; first += EVALUATED_AT_ONCE) {
-                int[] chosen = java.util.stream.IntStream.range(first, Math.min(estimates.length, first + EVALUATED_AT_ONCE)).toArray();
-                try (Scope _ = backend.memory().open("estimates"); Tape t = new Tape(backend, Segment.Policy.STORE_ALL)) {
-                    float[] some = backend.toFloats(head.forward(features(t, table.rows(chosen))).value());
-                    System.arraycopy(some, 0, estimates, first, some.length);
-                }
-            }
+            return Agreement.of(table.scores(), table.estimates(backend, head));
         }
-        return Agreement.of(table.scores(), estimates);
     }
 }

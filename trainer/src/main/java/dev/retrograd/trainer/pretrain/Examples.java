@@ -22,7 +22,7 @@ record Examples(List<Scene> scenes, List<String> captions, List<float[]> picture
         List<String> captions = new ArrayList<>();
         List<float[]> pictures = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            RandomStream random = RandomStream.keyed(recipe.seed(), stage.ordinal(), step, i);
+            RandomStream random = RandomStream.keyed(recipe.seed(), stage.code(), step, i);
             Scene scene = World.draw(random, part);
             scenes.add(scene);
             captions.add(Caption.draw(random).of(scene));

@@ -26,6 +26,16 @@ public record ModelFolder(Path root) {
         return root.resolve("judge");
     }
 
+    /// The aesthetic head on the small CLIP's features, a file.
+    public Path aesthetic() {
+        return root.resolve("aesthetic.safetensors");
+    }
+
+    /// The preference score, a CLIP folder like the small one.
+    public Path preference() {
+        return root.resolve("preference");
+    }
+
     Path vaeWeights() {
         return model().resolve("vae/diffusion_pytorch_model.safetensors");
     }

@@ -14,7 +14,7 @@ import java.util.stream.Collectors;
 
 /// Builds the miniature model in a folder, stage by stage; started again it goes on where it stopped, to the same bytes.
 ///
-/// The folder gets `model` (a diffusers folder), `clip`, `judge`, `samples` (grids of each stage as it learns), `checkpoints`, `losses.csv` and
+/// The folder gets `model` (a diffusers folder), `clip`, `judge`, `aesthetic.safetensors`, `preference`, `samples` (grids of each stage as it learns), `checkpoints`, `losses.csv` and
 /// `report.json`.
 public final class Pretraining {
     private static final int PRINT_EVERY = 20;
@@ -53,17 +53,19 @@ public final class Pretraining {
                 new Step("decoder", () -> new DecoderStage(backend, recipe, files)),
                 new Step("clip", () -> new ClipStage(backend, recipe, files)),
                 new Step("judge", () -> new JudgeStage(backend, recipe, files)),
-                new Step("unet", () -> new UNetStage(backend, recipe, files)));
+                new Step("unet", () -> new UNetStage(backend, recipe, files)),
+                new Step("aesthetic", () -> new AestheticStage(backend, recipe, files)),
+                new Step("preference", () -> new PreferenceStage(backend, recipe, files)));
     }
 
     /// Names of the stages, in their order.
     public static List<String> stages() {
-        return List.of("vae", "decoder", "clip", "judge", "unet", "check");
+        return List.of("vae", "decoder", "clip", "judge", "unet", "aesthetic", "preference", "check");
     }
 
     /// Runs what is left of these stages.
     ///
-    /// @param names some of {@link #stages()}; each needs those before it, but `clip` and `judge` need none
+    /// @param names some of {@link #stages()}; each needs those before it, but `clip` and `judge` need none, `aesthetic` and `preference` only `clip`
     /// @return whether they are done; false after a stop
     /// @throws IOException if the folder belongs to another recipe, or a file cannot be read or written
     public boolean run(List<String> names) throws IOException {

@@ -38,6 +38,6 @@ public record Recipe(long seed, FitSettings vae, FitSettings clip, FitSettings j
 
     /// The stream of a stage's noise at a step.
     RandomStream noise(StageKey stage, long step) {
-        return RandomStream.keyed(seed, StageKey.values().length + stage.ordinal(), step);
+        return RandomStream.keyed(seed, stage.noise(), step);
     }
 }

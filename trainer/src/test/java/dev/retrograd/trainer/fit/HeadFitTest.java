@@ -99,12 +99,12 @@ class HeadFitTest {
         HeadFit fit = new HeadFit(backend, LINEAR);
         assertEquals("fit-reward: at least 8 images are required, got 7", refusal(fit, new float[7]));
         assertEquals("fit-reward: scores must differ, got 15 times 3.0", refusal(fit, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3));
-        assertEquals("fit-reward: scores must be finite, got NaN", refusal(fit, 1, 2, 3, 4, 5, 6, 7, Float.NaN));
+        assertEquals("scores: must be finite, got NaN for image 7", refusal(fit, 1, 2, 3, 4, 5, 6, 7, Float.NaN));
     }
 
     private static String refusal(HeadFit fit, float... scores) {
-        FeatureTable table = new FeatureTable(2, new RandomStream(1).randn(2 * scores.length), scores);
-        return assertThrows(IllegalArgumentException.class, () -> fit.fit("x", table, (_, _) -> { })).getMessage();
+        float[] features = new RandomStream(1).randn(2 * scores.length);
+        return assertThrows(IllegalArgumentException.class, () -> fit.fit("x", new FeatureTable(2, features, scores), (_, _) -> { })).getMessage();
     }
 
     @Test void refusesImpossibleSettings() {
