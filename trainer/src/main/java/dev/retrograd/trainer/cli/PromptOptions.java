@@ -12,7 +12,7 @@ import picocli.CommandLine.Option;
 final class PromptOptions {
     private static final String USUAL = BuiltInPrompts.ANIMALS.id();
 
-    @Option(names = "--prompts", paramLabel = "FILE", description = "animals, animals-eval, hps, hps-eval, or a file: one prompt per line, or .jsonl; default: animals.")
+    @Option(names = "--prompts", paramLabel = "FILE", description = "animals, hps, world (captions of the model inside the jar), their unseen animals-eval, hps-eval, world-eval, or a file: one prompt per line, or .jsonl; default: animals.")
     private String prompts;
 
     @Option(names = "--prompt", paramLabel = "TEXT", split = Settings.SEPARATOR, hideParamSyntax = true, description = "A single prompt; may be repeated; instead of --prompts.")

@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.prompts;
 
+import dev.retrograd.trainer.pretrain.WorldPrompts;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -7,24 +8,29 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Supplier;
 
-/// The prompt lists inside the jar, AlignProp's own; where they come from and their licence: `golden/prompts/README.md`.
+/// The prompt lists inside the jar: AlignProp's own (where they come from and their licence: `golden/prompts/README.md`), and captions of the miniature's world.
 public enum BuiltInPrompts {
     /// 45 animals, bare nouns
-    ANIMALS("animals", "simple_animals.txt"),
+    ANIMALS("animals", () -> lines("simple_animals.txt")),
     /// 6 animals that are not in the training list
-    ANIMALS_EVAL("animals-eval", "eval_simple_animals.txt"),
+    ANIMALS_EVAL("animals-eval", () -> lines("eval_simple_animals.txt")),
     /// 752 sentences of the HPS v2 benchmark, two of them empty, as upstream trains on them
-    HPS("hps", "hps_v2_all.txt"),
+    HPS("hps", () -> lines("hps_v2_all.txt")),
     /// 50 sentences of the HPS v2 benchmark that are not in the training list
-    HPS_EVAL("hps-eval", "hps_v2_all_eval.txt");
+    HPS_EVAL("hps-eval", () -> lines("hps_v2_all_eval.txt")),
+    /// 45 captions of the miniature's world
+    WORLD("world", WorldPrompts::training),
+    /// 12 captions of shapes in colours that the miniature never saw together
+    WORLD_EVAL("world-eval", WorldPrompts::heldOut);
 
     private final String id;
-    private final String file;
+    private final Supplier<List<String>> prompts;
 
-    BuiltInPrompts(String id, String file) {
+    BuiltInPrompts(String id, Supplier<List<String>> prompts) {
         this.id = id;
-        this.file = file;
+        this.prompts = prompts;
     }
 
     /// What `--prompts` calls it.
@@ -42,11 +48,17 @@ public enum BuiltInPrompts {
         return switch (this) {
             case ANIMALS, ANIMALS_EVAL -> ANIMALS_EVAL;
             case HPS, HPS_EVAL -> HPS_EVAL;
+            case WORLD, WORLD_EVAL -> WORLD_EVAL;
         };
     }
 
-    /// Its lines, white space at both ends removed, empty ones kept. Parity: AlignProp `prompts.py`.
-    List<String> lines() {
+    /// Its prompts, in order.
+    List<String> prompts() {
+        return prompts.get();
+    }
+
+    /// A file's lines, white space at both ends removed, empty ones kept. Parity: AlignProp `prompts.py`.
+    private static List<String> lines(String file) {
         try (InputStream in = BuiltInPrompts.class.getResourceAsStream(file)) {
             if (in == null) {
                 throw new IllegalStateException("prompts: the jar must contain " + file + ", got none; it was not built as a whole");

@@ -48,7 +48,7 @@ public record PromptSource(String name, List<String> prompts) {
 
     /// A list inside the jar.
     public static PromptSource of(BuiltInPrompts list) {
-        return new PromptSource(list.id(), list.lines());
+        return new PromptSource(list.id(), list.prompts());
     }
 
     /// A file, whatever its name; as {@link #of(String)}.

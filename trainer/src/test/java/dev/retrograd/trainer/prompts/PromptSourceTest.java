@@ -79,7 +79,7 @@ class PromptSourceTest {
         refused("empty.txt", "", ": at least one prompt is required, got an empty file");
         refused("blank.txt", "\uFEFF \n\t\n", ": at least one prompt is required, got an empty file");
         assertEquals(folder + ": a file of prompts is required, but this is none", assertThrows(IOException.class, () -> PromptSource.of(folder.toString())).getMessage());
-        assertEquals("prompts: must be one of animals, animals-eval, hps, hps-eval or a file, got 'animal', which is neither",
+        assertEquals("prompts: must be one of animals, animals-eval, hps, hps-eval, world, world-eval or a file, got 'animal', which is neither",
                 assertThrows(IOException.class, () -> PromptSource.of("animal")).getMessage());
     }
 

@@ -1,0 +1,42 @@
+package dev.retrograd.trainer.pretrain;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class WorldPromptsTest {
+    @Test void listsAreDistinctAlwaysTheSameAndOfKnownWords() {
+        assertEquals(45, WorldPrompts.training().size());
+        assertEquals(12, WorldPrompts.heldOut().size());
+        assertEquals(WorldPrompts.training(), WorldPrompts.training());
+        HashSet<String> all = new HashSet<>(WorldPrompts.training());
+        all.addAll(WorldPrompts.heldOut());
+        assertEquals(57, all.size());
+        for (String prompt : all) {
+            for (String word : prompt.split(" ")) {
+                assertTrue(Caption.vocabulary().contains(word), word + " in '" + prompt + "'");
+            }
+        }
+    }
+
+    @Test void trainingNeverNamesAHeldOutCombination() {
+        for (Figure figure : Figure.values()) {
+            for (Paint paint : Paint.values()) {
+                if (World.heldOut(figure, paint)) {
+                    String words = Caption.word(paint) + " " + Caption.word(figure);
+                    List<String> named = WorldPrompts.training().stream().filter(p -> (" " + p + " ").contains(" " + words + " ")).toList();
+                    assertEquals(List.of(), named);
+                }
+            }
+        }
+        long heldOutFirst = WorldPrompts.heldOut().stream().filter(p -> Arrays.stream(Figure.values()).anyMatch(f -> Arrays.stream(Paint.values())
+                .anyMatch(c -> World.heldOut(f, c) && p.contains(Caption.word(c) + " " + Caption.word(f))))).count();
+        assertEquals(12, heldOutFirst);
+        assertFalse(WorldPrompts.training().stream().allMatch(p -> p.contains(" above ") || p.contains(" below ")));
+    }
+}
