@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.retrograd.core.io.AtomicFile;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
@@ -172,8 +173,12 @@ public final class RunDirectory implements AutoCloseable {
 
     /// Unlocks the folder; removes it again if it was made for this run and the run wrote nothing.
     @Override public void close() {
-        try (output) {
-            lock.close();
+        try (output; lock) {
+            if (!isUsed()) {
+                lock.remove();
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(folder + ": cannot be tidied: " + e.getMessage(), e);
         }
     }
 }

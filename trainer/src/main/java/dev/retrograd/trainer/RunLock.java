@@ -2,12 +2,9 @@ package dev.retrograd.trainer;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Optional;
@@ -33,27 +30,19 @@ final class RunLock implements AutoCloseable {
         return lock.get();
     }
 
-    /// Nothing if the run that had the folder removed the file between our opening and our locking it.
+    /// Nothing if the run that had the folder removed the file between our opening and our locking it. (The file must not be opened again to see
+    /// that: POSIX drops a process's lock when any of its descriptors of the file is closed.)
     private static Optional<RunLock> attempt(Path folder) throws IOException {
         Path file = folder.resolve(NAME);
-        FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
-        RunLock lock = new RunLock(file, channel);
-        boolean locked = false;
+        FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
         boolean kept = false;
         try {
-            locked = lock(channel);
-            if (!locked) {
+            if (!lock(channel)) {
                 throw new IOException(folder + ": in use by another run; wait for it or choose another --output");
             }
-            String owner = ProcessHandle.current().pid() + " " + System.nanoTime() + "\n";
-            channel.truncate(0);
-            channel.write(ByteBuffer.wrap(owner.getBytes(StandardCharsets.UTF_8)));
-            kept = owner.equals(content(file));
-            return kept ? Optional.of(lock) : Optional.empty();
+            kept = Files.exists(file);
+            return kept ? Optional.of(new RunLock(file, channel)) : Optional.empty();
         } finally {
-            if (locked && !kept && channel.size() == 0) {
-                Files.deleteIfExists(file); // on a full disk
-            }
             if (!kept) {
                 channel.close();
             }
@@ -68,18 +57,15 @@ final class RunLock implements AutoCloseable {
         }
     }
 
-    private static String content(Path file) throws IOException {
-        try {
-            return Files.readString(file, StandardCharsets.ISO_8859_1);
-        } catch (NoSuchFileException removed) {
-            return "";
-        }
+    /// Removes the file, which {@link #close()} leaves where it is.
+    void remove() throws IOException {
+        Files.deleteIfExists(file);
     }
 
-    /// Removes the file while it is still locked, then unlocks it.
+    /// Unlocks the folder.
     @Override public void close() {
-        try (channel) {
-            Files.deleteIfExists(file);
+        try {
+            channel.close();
         } catch (IOException e) {
             throw new UncheckedIOException(file + ": cannot be unlocked: " + e.getMessage(), e);
         }

@@ -16,7 +16,7 @@ public final class ExitCode {
     /// The command line or the settings file asks for something impossible; one sentence names the flag or key.
     public static final int USAGE = 2;
 
-    /// Ctrl-C or SIGTERM; `train` has saved its state, `sample` has written nothing.
+    /// Ctrl-C or SIGTERM; `train` has saved its state, `sample` has written nothing. (A SIGTERM while the JVM still starts ends it with its own 143.)
     public static final int INTERRUPTED = 130;
 
     private ExitCode() {}

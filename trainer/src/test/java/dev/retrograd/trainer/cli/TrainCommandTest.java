@@ -90,7 +90,8 @@ class TrainCommandTest {
         Files.createDirectories(run);
         Files.writeString(run.resolve("metrics.jsonl"), "{\"update\":1}\n");
         CommandLineRun.train("--output=" + run).failsWith(ExitCode.FAILED, "holds a run already");
-        assertArrayEquals(new String[] {"metrics.jsonl"}, run.toFile().list());
+        assertEquals("{\"update\":1}\n", Files.readString(run.resolve("metrics.jsonl")));
+        assertFalse(Files.exists(run.resolve("config.json")));
     }
 
     @Test
@@ -144,6 +145,7 @@ class TrainCommandTest {
         for (long waited = 0; waited < PATIENCE_SECONDS * 20 && process.isAlive() && !(Files.exists(metrics) && Files.size(metrics) > 0); waited++) {
             Thread.sleep(50);
         }
+        CommandLineRun.train("--resume=" + cut).failsWith(ExitCode.FAILED, "in use by another run");
         new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).inheritIO().start().waitFor();
         assertTrue(process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS), "the run must end");
         assertEquals("", Files.readString(temp.resolve("stderr")));
