@@ -26,10 +26,11 @@ import java.util.List;
 
 /// The UNet, fitted to predict the noise in latents of captioned pictures, at all timesteps alike; some captions are dropped.
 ///
-/// The squared error at signal-to-noise ratio s is weighted with `min(s, 5)/s`, so that the many nearly clean timesteps do not outweigh
-/// those that decide what is drawn. Source: arXiv 2006.11239 (loss), 2303.09556 (weights), 2207.12598 (dropped captions).
+/// The squared error at signal-to-noise ratio s is weighted with `f/(f + s)`: in terms of the clean latent, all timesteps count alike but the
+/// noisiest, so that what decides shape and place is not outweighed by what refines it.
+/// Source: arXiv 2006.11239 (loss), 2303.09556 (weights by signal-to-noise ratio), 2207.12598 (dropped captions).
 final class UNetStage implements Stage {
-    private static final double SNR_LIMIT = 5;
+    private static final double SNR_FLOOR = 0.3;
     private static final int SHOWN = 64;
 
     private final Backend backend;
@@ -94,7 +95,7 @@ final class UNetStage implements Stage {
             timesteps[i] = timestep;
             double alpha = schedule.alphaCumprod(timestep);
             double snr = alpha / (1 - alpha);
-            importance[i] = (float) (Math.min(snr, SNR_LIMIT) / snr);
+            importance[i] = (float) (SNR_FLOOR / (SNR_FLOOR + snr));
             float[] clean = latents.values().get(scene);
             for (int j = 0; j < each; j++) {
                 noisy[i * each + j] = (float) (Math.sqrt(alpha) * clean[j] + Math.sqrt(1 - alpha) * noise[i * each + j]);
