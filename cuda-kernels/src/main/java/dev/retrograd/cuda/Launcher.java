@@ -36,6 +36,11 @@ final class Launcher {
         return arguments.clear();
     }
 
+    /// The arguments written so far, for more of them.
+    LaunchArguments added() {
+        return arguments;
+    }
+
     /// Launches with the arguments that were written last.
     ///
     /// @param module name of a PTX resource without its ending

@@ -28,7 +28,7 @@ public final class KernelFamilies implements InvocationHandler {
         Launcher launcher = new Launcher(driver, stream);
         reductions = new ReductionKernels(launcher, driver);
         families = List.of(this, transfers, new ElementwiseKernels(launcher), reductions, new ShapeKernels(launcher), new NormKernels(launcher),
-                new OptimizerKernels(launcher));
+                new OptimizerKernels(launcher), new MatrixKernels(launcher), new ConvolutionKernels(launcher), new AttentionKernels(launcher), new ImageKernels(launcher));
     }
 
     public static Backend open() {

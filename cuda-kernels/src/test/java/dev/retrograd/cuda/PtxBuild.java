@@ -9,6 +9,10 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -50,17 +54,26 @@ public final class PtxBuild {
         return module.resolve(TEXTS).resolve(source.getFileName().toString().replace(".cu", ".ptx"));
     }
 
-    /// First line of the PTX of this source as it is now: its name and the hash of it and all headers.
+    /// First line of the PTX of this source as it is now: its name and the hash of it and the headers that it includes.
     static String stamp(Path source) throws IOException {
-        try (Stream<Path> files = Files.list(source.getParent())) {
+        try {
             MessageDigest hash = MessageDigest.getInstance("SHA-256");
-            for (Path file : files.filter(f -> f.equals(source) || f.toString().endsWith(".cuh")).sorted().toList()) {
+            for (Path file : withHeaders(source)) {
                 hash.update(Files.readAllBytes(file));
             }
             return "// " + source.getFileName() + ", SHA-256 with its headers " + HexFormat.of().formatHex(hash.digest()) + "\n";
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every JDK has SHA-256", e);
         }
+    }
+
+    private static Set<Path> withHeaders(Path source) throws IOException {
+        Set<Path> files = new TreeSet<>(Set.of(source));
+        Matcher include = Pattern.compile("#include \"(.+)\"").matcher(Files.readString(source));
+        while (include.find()) {
+            files.addAll(withHeaders(source.resolveSibling(include.group(1))));
+        }
+        return files;
     }
 
     /// What nvcc on the path calls itself; empty if there is none.

@@ -1,0 +1,28 @@
+// Batched matrix products y = alpha * op(a) * op(b), as gemm.cuh computes them; y [batch, M, N] is contiguous.
+//
+// Grid: (M / 64, N / 64, batch) rounded up; 256 threads. Operands of 16 bits are converted as they are read.
+#include "gemm.cuh"
+
+// An operand: element (i, j) of matrix z lies at z * batch + i * row + j * column.
+struct Layout {
+    i64 batch;
+    i64 row;
+    i64 column;
+};
+
+template <typename T> struct Matrix {
+    const T* data;
+    Layout layout;
+    __device__ __forceinline__ float at(int i, int j) const { return to_float(data[i * layout.row + j * layout.column]); }
+};
+
+#define ENTRY(A, a_name, B, b_name) \
+    extern "C" __global__ void matmul_##a_name##_##b_name(const A* a, Layout la, const B* b, Layout lb, Epilogue e, int m, int n, int k, float alpha) { \
+        e.y += blockIdx.z * (i64) m * n; \
+        gemm(Matrix<A>{a + blockIdx.z * la.batch, la}, Matrix<B>{b + blockIdx.z * lb.batch, lb}, e, alpha, m, n, k, la.column == 1, lb.row == 1); \
+    }
+ENTRY(float, f32, float, f32)
+ENTRY(float, f32, f16, f16)
+ENTRY(float, f32, bf16, bf16)
+ENTRY(f16, f16, float, f32)
+ENTRY(bf16, bf16, float, f32)

@@ -1,0 +1,4 @@
+package dev.retrograd.core;
+
+class CudaAttentionTest extends CudaFamilyTest implements AttentionContract {
+}

@@ -1,0 +1,4 @@
+package dev.retrograd.core;
+
+class CudaConvolutionTest extends CudaFamilyTest implements ConvolutionContract {
+}

@@ -1,0 +1,4 @@
+package dev.retrograd.core;
+
+class CudaImageTest extends CudaFamilyTest implements ImageContract {
+}

@@ -1,0 +1,4 @@
+package dev.retrograd.core;
+
+class CudaMatrixTest extends CudaFamilyTest implements MatrixContract {
+}
