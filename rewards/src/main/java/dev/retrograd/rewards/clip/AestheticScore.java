@@ -25,11 +25,11 @@ public final class AestheticScore implements DifferentiableReward {
     private final ClipImageTransform transform;
     private final FeatureHead head;
 
-    private AestheticScore(Backend backend, ClipConfig config, StateDict weights, HeadWeights head, Resampling how) throws IOException {
+    private AestheticScore(Backend backend, ClipConfig config, StateDict weights, HeadWeights head, ClipPreprocessing preprocessing) throws IOException {
         this.weights = weights;
         vision = new ClipVisionEncoder(config.vision(), config.projection(), weights);
         weights.requireAllRead(AestheticScore::beside);
-        transform = new ClipImageTransform(backend, ClipPreprocessing.of(config.vision().imageSize(), how));
+        transform = new ClipImageTransform(backend, preprocessing);
         this.head = FeatureHead.frozen(backend, head);
     }
 
@@ -39,6 +39,7 @@ public final class AestheticScore implements DifferentiableReward {
 
     /// Loads a folder that holds CLIP as transformers has it (`config.json`, `model.safetensors` or `pytorch_model.bin`) and the head, under the name
     /// `sac+logos+ava1-l14-linearMSE.pth` that it is published by, or `.safetensors`, or `aesthetic_head.safetensors`.
+    /// Images are normalised as the folder's `preprocessor_config.json` says, or as CLIP's without one.
     ///
     /// @param how images are resized; {@link ClipPreprocessing#ALIGNPROP} is the paper's
     /// @throws ModelFormatException if a file is missing, damaged or not supported, or the head takes features of another length; the message names it
@@ -47,6 +48,7 @@ public final class AestheticScore implements DifferentiableReward {
         Path headFile = RewardFiles.find(folder, HEADS);
         ClipConfig config = ClipConfig.read(folder.resolve("config.json"));
         HeadWeights head = HeadWeights.read(headFile);
+        ClipPreprocessing preprocessing = ClipPreprocessing.read(folder, config.vision().imageSize()).with(how);
         if (head.features() != config.projection()) {
             throw new ModelFormatException(headFile + ": the head must take features of length " + config.projection() + " (projection_dim), got one for " + head.features());
         }
@@ -54,7 +56,7 @@ public final class AestheticScore implements DifferentiableReward {
             StateDict weights = new StateDict(model.toString(), tensors, backend);
             boolean loaded = false;
             try {
-                AestheticScore reward = new AestheticScore(backend, config, weights, head, how);
+                AestheticScore reward = new AestheticScore(backend, config, weights, head, preprocessing);
                 loaded = true;
                 return reward;
             } finally {

@@ -84,11 +84,14 @@ public record HeadWeights(String name, Activation activation, List<Layer> layers
         }
     }
 
-    /// @throws IllegalArgumentException if a reward cannot be called this
-    public static void requireName(String name) {
+    /// The name, if a reward can be called this.
+    ///
+    /// @throws IllegalArgumentException if not
+    public static String requireName(String name) {
         if (!NAME.matcher(name).matches()) {
             throw new IllegalArgumentException("head: a name must be 1 to 64 letters, digits, spaces and ._+- and begin with a letter or digit, got '" + printable(name) + "'");
         }
+        return name;
     }
 
     private static String printable(String text) {

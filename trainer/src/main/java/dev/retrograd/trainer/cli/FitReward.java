@@ -6,6 +6,10 @@ import dev.retrograd.rewards.JpegFileSize;
 import dev.retrograd.rewards.JpegSettings;
 import dev.retrograd.rewards.clip.HeadWeights;
 import dev.retrograd.rewards.clip.ImageFeatures;
+import dev.retrograd.trainer.OutputFolder;
+import dev.retrograd.trainer.SamplerSettings;
+import dev.retrograd.trainer.SettingException;
+import dev.retrograd.trainer.StopRequested;
 import dev.retrograd.trainer.fit.FeatureTable;
 import dev.retrograd.trainer.fit.HeadFit;
 import dev.retrograd.trainer.fit.ImageFiles;
@@ -30,6 +34,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParentCommand;
 import picocli.CommandLine.Spec;
 
 /// `retrograd fit-reward`: makes a differentiable reward of any score of images.
@@ -39,6 +44,7 @@ import picocli.CommandLine.Spec;
 final class FitReward implements Callable<Integer> {
     private static final int LINES = 10;
     private static final List<String> OF_SAMPLING = List.of("--model", "--prompts", "--prompt", "--count", "--steps", "--guidance", "--eta", "--height", "--width", "--negative-prompt");
+    private static final List<String> OF_SCORING = List.of("--score", "--goal", "--jpeg-quality");
 
     @Option(names = "--clip", paramLabel = "DIR", required = true, description = "CLIP as a transformers folder, whose features the reward is read off.")
     private Path clip;
@@ -107,6 +113,9 @@ final class FitReward implements Callable<Integer> {
     @Option(names = "--config", paramLabel = "FILE", description = "Settings as JSON; flags override them.")
     private Path config;
 
+    @ParentCommand
+    private Main main;
+
     @Spec
     private CommandSpec spec;
 
@@ -118,13 +127,13 @@ final class FitReward implements Callable<Integer> {
 
     @Override public Integer call() throws IOException {
         HeadFit.Settings settings = new HeadFit.Settings(widths(), activation, updates, batchSize, learningRate, weightDecay, heldOut, seed);
-        String called = name == null ? "fitted-" + (scores == null ? scorer().name() : "scores") : name;
-        HeadWeights.requireName(called);
         refuseWhatDoesNotGoTogether();
-        Files.createDirectories(output.toAbsolutePath().getParent());
+        String called = name == null ? "fitted-" + (scores == null ? scorer().name() : "scores") : name;
+        SettingException.named("--name", () -> HeadWeights.requireName(called));
         PrintWriter out = spec.commandLine().getOut();
-        try (Backend backend = model.backend()) {
-            HeadFit.Result result = new HeadFit(backend, settings).fit(called, table(backend, out), (update, loss) -> {
+        try (Interrupt interrupt = main.interruptible(); OutputFolder _ = OutputFolder.make(output.toAbsolutePath().getParent()); Backend backend = model.backend()) {
+            HeadFit.Result result = new HeadFit(backend, settings).fit(called, table(backend, out, interrupt), (update, loss) -> {
+                stopIf(interrupt);
                 if (update % Math.max(1, updates / LINES) == 0) {
                     out.println(String.format(Locale.ROOT, "update %d/%d  loss %.4f", update, updates, loss));
                     out.flush();
@@ -134,8 +143,17 @@ final class FitReward implements Callable<Integer> {
             out.println("fitted:   " + result.fitted());
             out.println("held out: " + result.heldOut());
             out.println("reward " + called + ", " + shape(result.head()) + ": train --reward fitted --reward-head " + output + " --reward-model " + clip);
+        } catch (StopRequested e) {
+            out.println("stopped before the reward was fitted; nothing is written");
+            return ExitCode.INTERRUPTED;
         }
         return ExitCode.DONE;
+    }
+
+    private static void stopIf(Interrupt interrupt) {
+        if (interrupt.requested()) {
+            throw new StopRequested();
+        }
     }
 
     private List<Integer> widths() {
@@ -144,43 +162,50 @@ final class FitReward implements Callable<Integer> {
 
     private JpegFileSize scorer() {
         return switch (score) {
-            case JPEG -> new JpegFileSize(goal, new JpegSettings(jpegQuality, JpegSettings.Chroma.HALF));
+            case JPEG -> new JpegFileSize(goal, SettingException.named("--jpeg-quality", () -> new JpegSettings(jpegQuality, JpegSettings.Chroma.HALF)));
         };
     }
 
     private void refuseWhatDoesNotGoTogether() {
-        if (atOnce < 1 || count < 1) {
-            throw new IllegalArgumentException((atOnce < 1 ? "--micro-batch-size" : "--count") + ": must be 1 or more, got " + Math.min(atOnce, count));
-        }
-        if (Files.isDirectory(output)) {
-            throw new IllegalArgumentException("--output: must be a file, got the folder " + output);
-        }
-        if (images == null && scores != null) {
-            throw new IllegalArgumentException("--scores: needs --images, the folder of the files that it scores");
-        }
+        SettingException.require(atOnce >= 1, "--micro-batch-size", "1 or more", atOnce);
+        SettingException.require(count >= 1, "--count", "1 or more", count);
+        SettingException.require(!Files.isDirectory(output), "--output", "a file", "the folder " + output);
+        SettingException.require(scores == null || images != null, "--scores", "given with --images, the folder of the files that it scores", "no --images");
         if (images != null) {
-            OF_SAMPLING.stream().filter(spec.commandLine().getParseResult()::hasMatchedOption).findFirst().ifPresent(option -> {
-                throw new IllegalArgumentException(option + ": is about sampling images, but --images gives them; only one of the two may be asked for");
-            });
+            refuse(OF_SAMPLING, "--images gives the images");
+        }
+        if (scores != null) {
+            refuse(OF_SCORING, "--scores gives the scores");
         }
     }
 
-    private FeatureTable table(Backend backend, PrintWriter out) throws IOException {
+    private void refuse(List<String> options, String reason) {
+        options.stream().filter(spec.commandLine().getParseResult()::hasMatchedOption).findFirst().ifPresent(option -> {
+            throw new SettingException(option + ": must be left out where " + reason + ", got both");
+        });
+    }
+
+    private FeatureTable table(Backend backend, PrintWriter out, Interrupt interrupt) throws IOException {
         try (ImageFeatures tower = ImageFeatures.load(backend, clip)) {
             if (images != null) {
-                return table(backend, out, tower, rated());
+                return table(backend, out, interrupt, tower, rated());
             }
             try (StableDiffusion loaded = model.load(backend)) {
-                return table(backend, out, tower, new Rated(new SampledImages(loaded, sampler.settings(loaded), prompts.source(), count, seed, atOnce), blackBox()));
+                SamplerSettings s = sampler.settings(loaded);
+                s.check(loaded);
+                return table(backend, out, interrupt, tower, new Rated(new SampledImages(loaded, s, prompts.source(), count, seed, atOnce), blackBox()));
             }
         }
     }
 
-    private FeatureTable table(Backend backend, PrintWriter out, ImageFeatures tower, Rated rated) throws IOException {
+    private FeatureTable table(Backend backend, PrintWriter out, Interrupt interrupt, ImageFeatures tower, Rated rated) throws IOException {
         int size = rated.images().size();
         try (RunProgress progress = new RunProgress(out)) {
             progress.began("features", size);
-            FeatureTable table = FeatureTable.of(backend, tower, rated.images(), rated.scorer(), progress::progressed);
+            FeatureTable table = FeatureTable.of(backend, tower, rated.images(), rated.scorer(), done -> {
+                stopIf(interrupt);
+                progress.progressed(done);
+            });
             progress.said(size + " images, " + (images == null ? "sampled from " + model.name() : "of " + images) + ", features of length " + tower.width() + " from " + clip);
             return table;
         }

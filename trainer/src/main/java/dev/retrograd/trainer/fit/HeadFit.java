@@ -12,6 +12,7 @@ import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
 import dev.retrograd.rewards.clip.FeatureHead;
 import dev.retrograd.rewards.clip.HeadWeights;
+import dev.retrograd.trainer.SettingException;
 import java.util.Arrays;
 import java.util.List;
 
@@ -20,6 +21,7 @@ import java.util.List;
 /// A pure function of the table and the settings. Some images are held out: the head never sees them, and they say how well it does.
 public final class HeadFit {
     private static final int FEWEST_IMAGES = 8;
+    private static final int WIDEST = 1 << 14;
     private static final double MAX_NORM = 1;
     private static final double WARMUP = 0.05;
 
@@ -34,21 +36,15 @@ public final class HeadFit {
     public record Settings(List<Integer> hidden, HeadWeights.Activation activation, int updates, int batchSize, double learningRate, double weightDecay, double heldOut, long seed) {
         public static final Settings DEFAULT = new Settings(List.of(128, 32), HeadWeights.Activation.SILU, 1000, 64, 3e-3, 1e-2, 0.2, 0);
 
-        /// @throws IllegalArgumentException naming the setting, what is allowed and what came
+        /// @throws SettingException naming the setting, what is allowed and what came
         public Settings {
             hidden = List.copyOf(hidden);
-            if (hidden.stream().anyMatch(n -> n < 1)) {
-                throw new IllegalArgumentException("--hidden: widths must be 1 or more, got " + hidden);
-            }
-            if (updates < 1 || batchSize < 1) {
-                throw new IllegalArgumentException((updates < 1 ? "--updates" : "--batch-size") + ": must be 1 or more, got " + Math.min(updates, batchSize));
-            }
-            if (!(learningRate > 0 && Double.isFinite(learningRate))) {
-                throw new IllegalArgumentException("--learning-rate: must be above 0, got " + learningRate);
-            }
-            if (!(heldOut > 0 && heldOut < 1)) {
-                throw new IllegalArgumentException("--held-out: must be a share above 0 and below 1, got " + heldOut);
-            }
+            SettingException.require(hidden.stream().allMatch(n -> n >= 1 && n <= WIDEST), "--hidden", "widths of 1.." + WIDEST, hidden);
+            SettingException.require(updates >= 1, "--updates", "1 or more", updates);
+            SettingException.require(batchSize >= 1, "--batch-size", "1 or more", batchSize);
+            SettingException.require(learningRate > 0 && Double.isFinite(learningRate), "--learning-rate", "above 0", learningRate);
+            SettingException.require(weightDecay >= 0 && Double.isFinite(weightDecay), "--weight-decay", "0 or more", weightDecay);
+            SettingException.require(heldOut > 0 && heldOut < 1, "--held-out", "a share above 0 and below 1", heldOut);
         }
     }
 

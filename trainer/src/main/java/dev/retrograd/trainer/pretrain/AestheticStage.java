@@ -23,12 +23,14 @@ import java.util.stream.IntStream;
 
 /// The aesthetic head: a small network on the small CLIP's features of unit length, fitted to {@link PictureRating}'s ratings of painted pictures.
 ///
-/// The CLIP rests, so its features are computed once. As many updates as the CLIP got, of batches of the same size.
+/// The CLIP rests, so its features are computed once, and an update is cheap: four times as many as the CLIP got, of batches of the same size. Loaded by
+/// {@link dev.retrograd.rewards.clip.AestheticScore} from the CLIP's folder.
 final class AestheticStage implements Stage {
     private static final int MOST_PICTURES = 4096;
     private static final int AT_ONCE = 64;
     private static final List<Integer> HIDDEN = List.of(64, 16);
     private static final double RATE = 5e-3;
+    private static final int UPDATES_PER_CLIPS = 4;
     private static final int SHOWN = 16;
 
     private final Backend backend;
@@ -90,7 +92,7 @@ final class AestheticStage implements Stage {
 
     @Override public FitSettings settings() {
         FitSettings clip = recipe.clip();
-        return new FitSettings(clip.steps(), clip.batch(), RATE, clip.warmup(), clip.averaging());
+        return new FitSettings(UPDATES_PER_CLIPS * clip.steps(), clip.batch(), RATE, clip.warmup(), clip.averaging());
     }
 
     @Override public List<Parameter> parameters() {

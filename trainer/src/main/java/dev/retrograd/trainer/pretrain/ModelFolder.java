@@ -26,9 +26,9 @@ public record ModelFolder(Path root) {
         return root.resolve("judge");
     }
 
-    /// The aesthetic head on the small CLIP's features, a file.
+    /// The aesthetic head, a file that makes the small CLIP's folder one of the aesthetic reward.
     public Path aesthetic() {
-        return root.resolve("aesthetic.safetensors");
+        return clip().resolve("aesthetic_head.safetensors");
     }
 
     /// The preference score, a CLIP folder like the small one.

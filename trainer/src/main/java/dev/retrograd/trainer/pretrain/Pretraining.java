@@ -14,7 +14,7 @@ import java.util.stream.Collectors;
 
 /// Builds the miniature model in a folder, stage by stage; started again it goes on where it stopped, to the same bytes.
 ///
-/// The folder gets `model` (a diffusers folder), `clip`, `judge`, `aesthetic.safetensors`, `preference`, `samples` (grids of each stage as it learns), `checkpoints`, `losses.csv` and
+/// The folder gets `model` (a diffusers folder), `clip`, `judge`, `preference`, `samples` (grids of each stage as it learns), `checkpoints`, `losses.csv` and
 /// `report.json`.
 public final class Pretraining {
     private static final int PRINT_EVERY = 20;

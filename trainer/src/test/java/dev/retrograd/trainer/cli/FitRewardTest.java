@@ -14,8 +14,6 @@ import dev.retrograd.rewards.clip.TinyClip;
 import dev.retrograd.trainer.image.PngFile;
 import dev.retrograd.trainer.image.RgbImage;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,7 +22,6 @@ import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import picocli.CommandLine;
 
 class FitRewardTest {
     private static final int IMAGES = 40;
@@ -33,8 +30,6 @@ class FitRewardTest {
     private Path clip;
     private Path images;
     private Path head;
-    private final StringWriter out = new StringWriter();
-    private final StringWriter err = new StringWriter();
 
     @BeforeEach void writeFolders() throws IOException {
         clip = TinyClip.write(Files.createDirectory(folder.resolve("clip")));
@@ -55,26 +50,31 @@ class FitRewardTest {
         }
     }
 
-    private int run(String... more) {
+    private CommandLineRun run(String... more) {
         List<String> args = new ArrayList<>(List.of("fit-reward", "--clip", clip.toString(), "--output", head.toString()));
         args.addAll(List.of(more));
-        CommandLine commandLine = new Main().commandLine();
-        return commandLine.setOut(new PrintWriter(out)).setErr(new PrintWriter(err)).execute(args.toArray(String[]::new));
+        return CommandLineRun.of(args.toArray(String[]::new));
     }
 
-    private void refused(String message, String... more) {
-        err.getBuffer().setLength(0);
-        assertEquals(ExitCode.FAILED, run(more));
-        assertEquals("retrograd: " + message + "\n", err.toString());
-        assertFalse(Files.exists(head), "nothing is written");
+    private String succeeded(String... more) {
+        CommandLineRun run = run(more);
+        run.succeeds();
+        return run.out();
+    }
+
+    private void refused(int code, String message, String... more) {
+        CommandLineRun run = run(more);
+        run.failsWith(code);
+        assertEquals("retrograd: " + message + "\n", run.err());
+        assertFalse(Files.exists(head.getParent()), "nothing is written, and no folder left");
     }
 
     @Test void fitsTheSizeOfJpegFiles() throws IOException {
         writeImages();
-        assertEquals(ExitCode.DONE, run("--images", images.toString(), "--updates", "200", "--hidden", "8"), err::toString);
-        assertTrue(out.toString().matches("(?s)40 images, of .*, features of length 5 from .*update 200/200  loss \\S+\n"
+        String out = succeeded("--images", images.toString(), "--updates", "200", "--hidden", "8");
+        assertTrue(out.matches("(?s)40 images, of .*, features of length 5 from .*update 200/200  loss \\S+\n"
                 + "fitted:   R² \\S+, Spearman \\S+ on 32 images\nheld out: R² \\S+, Spearman \\S+ on 8 images\n"
-                + "reward fitted-jpeg-compressibility, 5-8-1: train --reward fitted --reward-head .*\n"), out.toString());
+                + "reward fitted-jpeg-compressibility, 5-8-1: train --reward fitted --reward-head .*\n"), out);
         HeadWeights written = HeadWeights.read(head);
         assertEquals("fitted-jpeg-compressibility", written.name());
         assertEquals(HeadWeights.Activation.SILU, written.activation());
@@ -82,7 +82,7 @@ class FitRewardTest {
             assertEquals("fitted-jpeg-compressibility", reward.name());
         }
         byte[] first = Files.readAllBytes(head);
-        assertEquals(ExitCode.DONE, run("--images", images.toString(), "--updates", "200", "--hidden", "8", "--micro-batch-size", "1", "--threads", "1"));
+        succeeded("--images", images.toString(), "--updates", "200", "--hidden", "8", "--micro-batch-size", "1", "--threads", "1");
         assertArrayEquals(first, Files.readAllBytes(head), "neither batches nor threads change the result");
     }
 
@@ -93,31 +93,47 @@ class FitRewardTest {
             csv.append("%02d.png,%d\n".formatted(19 - i, i * i));
         }
         Path scores = Files.writeString(folder.resolve("scores.csv"), csv);
-        assertEquals(ExitCode.DONE, run("--images", images.toString(), "--scores", scores.toString(), "--updates", "20", "--hidden", "0", "--name", "mine"), err::toString);
-        assertTrue(out.toString().startsWith("20 images, of "), out.toString());
+        String out = succeeded("--images", images.toString(), "--scores", scores.toString(), "--updates", "20", "--hidden", "0", "--name", "mine");
+        assertTrue(out.startsWith("20 images, of "), out);
         HeadWeights written = HeadWeights.read(head);
         assertEquals("mine", written.name());
         assertEquals(1, written.layers().size());
         Files.writeString(scores, "nowhere.png,1\n");
         Files.delete(head);
-        refused(scores + ": every file must be in " + images + ", got 'nowhere.png', which is not", "--images", images.toString(), "--scores", scores.toString());
+        Files.delete(head.getParent());
+        refused(ExitCode.FAILED, scores + ": every file must be in " + images + ", got 'nowhere.png', which is not", "--images", images.toString(), "--scores", scores.toString());
     }
 
     @Test void fitsImagesThatAModelSamples() {
         Path model = Golden.path("ci-sd/model");
-        assertEquals(ExitCode.DONE, run("--model", model.toString(), "--count", "9", "--steps", "1", "--prompt", "cat", "--updates", "5", "--goal", "larger"), err::toString);
-        assertTrue(out.toString().startsWith("9 images, sampled from " + model), out.toString());
-        assertTrue(out.toString().contains("reward fitted-jpeg-incompressibility, 5-128-32-1"), out.toString());
+        String out = succeeded("--model", model.toString(), "--count", "9", "--steps", "1", "--prompt", "cat", "--updates", "5", "--goal", "larger");
+        assertTrue(out.startsWith("9 images, sampled from " + model), out);
+        assertTrue(out.contains("reward fitted-jpeg-incompressibility, 5-128-32-1"), out);
+    }
+
+    @Test void trainingUsesIt() throws IOException {
+        writeImages();
+        succeeded("--images", images.toString(), "--updates", "5", "--hidden", "4");
+        Path output = folder.resolve("run");
+        CommandLineRun run = CommandLineRun.train("--model=" + Golden.path("ci-sd/model"), "--reward=fitted", "--reward-model=" + clip, "--reward-head=" + head, "--output=" + output);
+        run.succeeds();
+        assertTrue(run.out().contains("reward fitted-jpeg-compressibility,"), run.out());
+        String metrics = Files.readString(output.resolve("metrics.jsonl"));
+        assertTrue(metrics.matches("(?s).*\"reward_mean\":-?\\d.*\"grad_norm\":\\d.*"), metrics);
+        CommandLineRun.train("--reward=fitted", "--reward-model=" + clip, "--output=" + folder.resolve("other")).failsWith(ExitCode.USAGE, "--reward-head");
     }
 
     @Test void refusesWhatDoesNotGoTogether() throws IOException {
-        refused("--count: is about sampling images, but --images gives them; only one of the two may be asked for", "--images", images.toString(), "--count", "3");
-        refused("--scores: needs --images, the folder of the files that it scores", "--scores", "x.csv");
-        refused(images + ": at least one .png, .jpg or .jpeg file is required, got none", "--images", images.toString());
-        refused("head: a name must be 1 to 64 letters, digits, spaces and ._+- and begin with a letter or digit, got '../x'", "--images", images.toString(), "--name", "../x");
-        refused("--updates: must be 1 or more, got 0", "--images", images.toString(), "--updates", "0");
-        refused("jpeg: quality must be 1..100, got 0", "--images", images.toString(), "--jpeg-quality", "0");
+        String given = images.toString();
+        refused(ExitCode.USAGE, "--count: must be left out where --images gives the images, got both", "--images", given, "--count", "3");
+        refused(ExitCode.USAGE, "--goal: must be left out where --scores gives the scores, got both", "--images", given, "--scores", "x.csv", "--goal", "larger");
+        refused(ExitCode.USAGE, "--scores: must be given with --images, the folder of the files that it scores, got no --images", "--scores", "x.csv");
+        refused(ExitCode.USAGE, "--name: a name must be 1 to 64 letters, digits, spaces and ._+- and begin with a letter or digit, got '../x'", "--images", given, "--name", "../x");
+        refused(ExitCode.USAGE, "--updates: must be 1 or more, got 0", "--images", given, "--updates", "0");
+        refused(ExitCode.USAGE, "--jpeg-quality: quality must be 1..100, got 0", "--images", given, "--jpeg-quality", "0");
+        refused(ExitCode.USAGE, "--weight-decay: must be 0 or more, got NaN", "--images", given, "--weight-decay", "NaN");
+        refused(ExitCode.FAILED, images + ": at least one .png, .jpg or .jpeg file is required, got none", "--images", given);
         clip = folder.resolve("absent");
-        refused(clip + ": a CLIP model folder is required, but there is none", "--images", images.toString());
+        refused(ExitCode.FAILED, clip + ": a CLIP model folder is required, but there is none", "--images", given);
     }
 }

@@ -108,7 +108,7 @@ class HeadFitTest {
     }
 
     @Test void refusesImpossibleSettings() {
-        assertEquals("--hidden: widths must be 1 or more, got [4, 0]", assertThrows(IllegalArgumentException.class,
+        assertEquals("--hidden: must be widths of 1..16384, got [4, 0]", assertThrows(IllegalArgumentException.class,
                 () -> new HeadFit.Settings(List.of(4, 0), HeadWeights.Activation.NONE, 1, 1, 1, 0, 0.5, 0)).getMessage());
         assertEquals("--held-out: must be a share above 0 and below 1, got 1.0", assertThrows(IllegalArgumentException.class,
                 () -> new HeadFit.Settings(List.of(), HeadWeights.Activation.NONE, 1, 1, 1, 0, 1, 0)).getMessage());

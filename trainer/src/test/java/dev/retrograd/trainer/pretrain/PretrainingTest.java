@@ -8,9 +8,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.retrograd.autograd.Segment;
+import dev.retrograd.autograd.Tape;
+import dev.retrograd.autograd.Var;
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.Scope;
 import dev.retrograd.core.cpu.CpuBackend;
+import dev.retrograd.rewards.DifferentiableReward;
+import dev.retrograd.rewards.PixelBatch;
+import dev.retrograd.rewards.clip.AestheticScore;
 import dev.retrograd.rewards.clip.ClipModel;
+import dev.retrograd.rewards.clip.ClipPreprocessing;
 import dev.retrograd.rewards.clip.ClipSimilarity;
 import dev.retrograd.rewards.clip.FittedReward;
 import dev.retrograd.unet.StableDiffusion;
@@ -49,7 +57,7 @@ class PretrainingTest {
             assertTrue(run(recipe, resumed, ALL.subList(0, stage + 1), Integer.MAX_VALUE));
         }
         for (String file : List.of("model/vae/diffusion_pytorch_model.safetensors", "model/text_encoder/model.safetensors",
-                "model/unet/diffusion_pytorch_model.safetensors", "clip/model.safetensors", "judge/model.safetensors", "model/vae/config.json", "aesthetic.safetensors",
+                "model/unet/diffusion_pytorch_model.safetensors", "clip/model.safetensors", "judge/model.safetensors", "model/vae/config.json", "clip/aesthetic_head.safetensors",
                 "preference/model.safetensors")) {
             assertArrayEquals(bytes(whole, file), bytes(resumed, file), file);
         }
@@ -59,8 +67,9 @@ class PretrainingTest {
     private static void loads(Path root) throws IOException {
         ModelFolder files = new ModelFolder(root);
         try (Backend b = new CpuBackend(); StableDiffusion model = StableDiffusion.load(b, files.model()); ClipModel clip = ClipModel.load(b, files.clip());
-                FittedReward aesthetic = FittedReward.load(b, files.clip(), files.aesthetic()); ClipSimilarity preference = ClipSimilarity.load(b, files.preference())) {
-            assertEquals("aesthetic", aesthetic.name());
+                AestheticScore aesthetic = AestheticScore.load(b, files.clip(), ClipPreprocessing.TRANSFORMERS);
+                FittedReward fitted = FittedReward.load(b, files.clip(), files.aesthetic()); ClipSimilarity preference = ClipSimilarity.load(b, files.preference())) {
+            agree(b, aesthetic, fitted);
             preference.prepare(List.of("a red circle"));
             assertEquals(World.SIZE, model.imageSize());
             assertEquals(4, model.unet().config().levels());
@@ -76,6 +85,20 @@ class PretrainingTest {
             bytes += Files.size(weights);
         }
         assertTrue(bytes < 8_000_000, "weights take " + bytes + " bytes");
+    }
+
+    /// One head by two ways.
+    private static void agree(Backend b, DifferentiableReward one, DifferentiableReward other) {
+        Examples examples = Examples.draw(Recipe.rehearsal(1, 2), StageKey.SAMPLES, 0, 3);
+        PixelBatch pixels = AestheticStage.pixels(examples.pictures());
+        try (Scope _ = b.memory().open("scores"); Tape t = new Tape(b, Segment.Policy.STORE_ALL)) {
+            Var in = t.constant(b.floats("pixels", pixels.shape(), pixels.pixels()));
+            float[] scores = b.toFloats(one.score(in, examples.captions()).value());
+            assertArrayEquals(scores, b.toFloats(other.score(in, examples.captions()).value()));
+            for (float s : scores) {
+                assertTrue(s > -20 && s < 30, "near the ratings, got " + s);
+            }
+        }
     }
 
     @Test void aFolderOfAnotherRecipeIsRefused() throws IOException {
