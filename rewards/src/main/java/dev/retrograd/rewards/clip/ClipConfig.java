@@ -23,6 +23,9 @@ public record ClipConfig(ClipTextConfig text, ClipVisionConfig vision, int proje
             {"hidden_size": 768, "intermediate_size": 3072, "num_hidden_layers": 12, "num_attention_heads": 12, "num_channels": 3,
              "image_size": 224, "patch_size": 32, "hidden_act": "quick_gelu", "layer_norm_eps": 1e-5}""";
 
+    private static final String OWL_TEXT_DEFAULTS = TEXT_DEFAULTS.replace("\"max_position_embeddings\": 77", "\"max_position_embeddings\": 16");
+    private static final String OWL_VISION_DEFAULTS = VISION_DEFAULTS.replace("\"image_size\": 224", "\"image_size\": 768");
+
     /// What transformers writes into any model's configuration: text generation, labels and bookkeeping, which no encoder reads.
     private static final String[] BOOKKEEPING = {
         "add_cross_attention", "architectures", "attn_implementation", "bad_words_ids", "begin_suppress_tokens", "bos_token_id", "chunk_size_feed_forward",
@@ -37,12 +40,23 @@ public record ClipConfig(ClipTextConfig text, ClipVisionConfig vision, int proje
     /// @param file a CLIP model's `config.json`
     /// @throws dev.retrograd.core.io.ModelFormatException if it is missing, damaged, or describes what is not supported; the message names the setting
     public static ClipConfig read(Path file) throws IOException {
+        return read(file, "clip", TEXT_DEFAULTS, VISION_DEFAULTS);
+    }
+
+    /// As {@link #read}, of an OWL-ViT, whose two towers are CLIP's.
+    ///
+    /// Parity: transformers `OwlViTConfig`.
+    public static ClipConfig readOwlVit(Path file) throws IOException {
+        return read(file, "owlvit", OWL_TEXT_DEFAULTS, OWL_VISION_DEFAULTS);
+    }
+
+    private static ClipConfig read(Path file, String type, String textDefaults, String visionDefaults) throws IOException {
         ModelConfig c = ModelConfig.read(file);
-        if (!c.text("model_type", "nothing").equals("clip")) {
-            throw c.refuse("'model_type' must be clip, got " + c.text("model_type", "nothing"));
+        if (!c.text("model_type", "nothing").equals(type)) {
+            throw c.refuse("'model_type' must be " + type + ", got " + c.text("model_type", "nothing"));
         }
-        ModelConfig text = tower(c, "text_config", TEXT_DEFAULTS);
-        ModelConfig vision = tower(c, "vision_config", VISION_DEFAULTS);
+        ModelConfig text = tower(c, "text_config", textDefaults);
+        ModelConfig vision = tower(c, "vision_config", visionDefaults);
         vision.ignore("eos_token_id");
         int projection = c.has("projection_dim") ? c.integer("projection_dim") : DEFAULT_PROJECTION;
         c.ignore(BOOKKEEPING);

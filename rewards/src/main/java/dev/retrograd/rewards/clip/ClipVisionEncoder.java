@@ -43,8 +43,8 @@ public final class ClipVisionEncoder {
         classEmbedding = embeddings.get("class_embedding", width);
         patchKernel = embeddings.kernel("patch_embedding.weight", width, 3, config.patchSize(), config.patchSize());
         positions = embeddings.get("position_embedding.weight", config.tokens(), width);
-        // The misspelling is upstream's.
-        preNorm = LayerNorm.load(model.in("pre_layrnorm"), config.eps(), width);
+        // The misspelling is CLIP's; OWL-ViT has it right.
+        preNorm = LayerNorm.load(model.in(model.has("pre_layernorm.weight") ? "pre_layernorm" : "pre_layrnorm"), config.eps(), width);
         for (int i = 0; i < config.layers(); i++) {
             layers.add(new ClipLayer(model.in("encoder.layers." + i), width, config.heads(), config.feedForward(), config.eps(), config.activation(), false));
         }
@@ -69,9 +69,18 @@ public final class ClipVisionEncoder {
     /// @param pixelValues `[B,S,S,3]` with S the configured image size, normalised as {@link ClipImageTransform} does
     /// @throws ShapeException if they are of another size
     public Encoding forward(Var pixelValues) {
+        Var last = tokens(pixelValues);
+        Var pooled = normalised(last.apply(new Slice(1, 0, 1)).reshape(last.dim(0), config.width()));
+        return new Encoding(last, pooled, last.tape().named("image_embeds", projection.forward(pooled)));
+    }
+
+    /// The output of the last layer alone, `[B,tokens,width]`.
+    ///
+    /// @param pixelValues as for {@link #forward}
+    /// @throws ShapeException if they are of another size
+    public Var tokens(Var pixelValues) {
         Shape shape = pixelValues.shape();
-        int batch = shape.dim(0);
-        if (!shape.equals(Shape.of(batch, config.imageSize(), config.imageSize(), 3))) {
+        if (shape.rank() != 4 || !shape.equals(Shape.of(shape.dim(0), config.imageSize(), config.imageSize(), 3))) {
             throw new ShapeException("clip: images must be [B," + config.imageSize() + "," + config.imageSize() + ",3], got " + shape);
         }
         Tape t = pixelValues.tape();
@@ -80,9 +89,12 @@ public final class ClipVisionEncoder {
             ClipLayer layer = layers.get(i);
             h = t.segment1("vision_model.encoder.layers." + i, in -> layer.forward(in[0]), h);
         }
-        Var last = t.named("last_hidden_state", h);
-        Var pooled = postNorm.forward(last.apply(new Slice(1, 0, 1)).reshape(batch, config.width()));
-        return new Encoding(last, pooled, t.named("image_embeds", projection.forward(pooled)));
+        return t.named("last_hidden_state", h);
+    }
+
+    /// The final normalisation of some or all tokens, `[...,width]`.
+    public Var normalised(Var tokens) {
+        return postNorm.forward(tokens);
     }
 
     /// One token for the whole image, one for each patch, and where they are: `[B,tokens,width]`.

@@ -78,7 +78,8 @@ public final class TinyClip {
         weights.add(name, Shape.of(length), random.normal(length));
     }
 
-    private static void tokenizer(Path folder) throws IOException {
+    /// Writes the files of a tokenizer of 55 tokens.
+    public static void tokenizer(Path folder) throws IOException {
         Map<String, Integer> ids = new LinkedHashMap<>(Map.of("<s>", 0, "</s>", 1));
         for (char c = 'a'; c <= 'z'; c++) {
             ids.put(String.valueOf(c), ids.size());

@@ -19,6 +19,7 @@ final class Kinds {
             Map.entry("alignprop-train", AlignPropKinds::train),
             Map.entry("aesthetic", RewardKinds::aesthetic),
             Map.entry("hps", RewardKinds::hps),
+            Map.entry("owlvit", RewardKinds::owlvit),
             Map.entry("resize", ArithmeticKinds::resize),
             Map.entry("adamw", ArithmeticKinds::adamw),
             Map.entry("torch-random", ArithmeticKinds::torchRandom)));

@@ -2,13 +2,17 @@ package dev.retrograd.trainer.verify;
 
 import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
+import dev.retrograd.autograd.op.Slice;
 import dev.retrograd.core.Resampling;
 import dev.retrograd.core.Resampling.Filter;
 import dev.retrograd.core.Shape;
+import dev.retrograd.core.Tensor;
 import dev.retrograd.core.Unary;
 import dev.retrograd.rewards.clip.AestheticScore;
 import dev.retrograd.rewards.clip.HumanPreferenceScore;
 import dev.retrograd.rewards.clip.UnitLength;
+import dev.retrograd.rewards.owlvit.ConceptRemoval;
+import dev.retrograd.rewards.owlvit.OwlVit;
 import dev.retrograd.unet.ModelConfig;
 import dev.retrograd.unet.vae.Pixels;
 import java.io.IOException;
@@ -19,7 +23,7 @@ import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/// Scores of images by CLIP models. The image is in [-1,1], clamped after mapping to [0,1].
+/// Scores of images by CLIP models, and by OWL-ViT. The image is in [-1,1], clamped after mapping to [0,1].
 final class RewardKinds {
     private static final String PIXEL_VALUES = CheckRun.ACTIVATION + "pixel_values";
     private static final Pattern DISTANCE = Pattern.compile("abs\\(score - ([0-9.]+)\\)");
@@ -55,6 +59,84 @@ final class RewardKinds {
         }
     }
 
+    /// `logits`, `pred_boxes`, `text_embeds`, `image_embeds`, `class_embeds`, `max_confidence` and `loss` of `image` and the queries `input_ids` by an
+    /// OWL-ViT; gradients are of the summed loss of the option `query`.
+    static void owlvit(CheckRun run) throws IOException {
+        ModelConfig c = run.options();
+        int query = c.integer("query", 0);
+        c.only("loss", "\"1 - max over patches of sigmoid(logits[query])\"");
+        int[][] ids = run.ids("input_ids");
+        requireWholeTexts(run, ids);
+        try (OwlVit model = OwlVit.load(run.backend(), run.modelFolder())) {
+            Tensor pixelValues;
+            try (Tape tape = run.tape()) {
+                Var image = run.leaf(tape, "image");
+                Var taken = model.pixelValues(Pixels.of(image));
+                pixelValues = taken.value();
+                Var loss = detect(run, model, taken, ids, query);
+                run.differentiate(loss, ones(run, loss), Map.of("image", image), Map.of());
+            }
+            if (run.wants(CheckRun.GRADIENT + "pixel_values")) {
+                try (Tape tape = run.tape()) {
+                    Var leaf = tape.input(pixelValues);
+                    Var loss = detect(run, model, leaf, ids, query);
+                    run.differentiate(loss, ones(run, loss), Map.of("pixel_values", leaf), Map.of());
+                }
+            }
+        }
+    }
+
+    /// No token sees those after it, so padding counts only where the mask leaves out a token of the text.
+    private static void requireWholeTexts(CheckRun run, int[][] ids) throws IOException {
+        if (!run.has("attention_mask")) {
+            return;
+        }
+        int[][] mask = run.ids("attention_mask");
+        for (int q = 0; q < ids.length; q++) {
+            int end = 0;
+            for (int i = 0; i < ids[q].length; i++) {
+                end = ids[q][i] > ids[q][end] ? i : end;
+            }
+            for (int i = 0; i <= end; i++) {
+                if (mask[q][i] == 0) {
+                    throw run.options().refuse("'attention_mask' must keep every token up to the end token, got 0 at row " + q + ", place " + i);
+                }
+            }
+        }
+    }
+
+    private static Var detect(CheckRun run, OwlVit model, Var pixelValues, int[][] ids, int query) throws IOException {
+        Var patches = model.patches(pixelValues);
+        Var queries = model.queries(pixelValues.tape(), ids);
+        Var logits = model.logits(patches, queries);
+        int batch = patches.dim(0);
+        int side = (int) Math.sqrt(patches.dim(1));
+        float[] text = run.backend().toFloats(queries.value());
+        float[] each = new float[batch * text.length];
+        for (int b = 0; b < batch; b++) {
+            System.arraycopy(text, 0, each, b * text.length, text.length);
+        }
+        run.put("text_embeds", Values.of(Shape.of(batch, ids.length, queries.dim(1)), each));
+        run.put("image_embeds", Values.of(Shape.of(batch, side, side, patches.dim(2)), run.backend().toFloats(patches.value())));
+        run.put("class_embeds", model.classEmbeds(patches).value());
+        run.put("pred_boxes", model.boxes(patches).value());
+        run.put("logits", logits.value());
+        if (query < 0 || query >= ids.length) {
+            throw run.options().refuse("'query' must be 0.." + (ids.length - 1) + ", got " + query);
+        }
+        Var confidences = logits.apply(new Slice(2, query, 1)).reshape(batch, logits.dim(1)).apply(Unary.SIGMOID);
+        Var loss = ConceptRemoval.absence(confidences);
+        run.put("loss", loss.value());
+        run.put("max_confidence", loss.affine(-1, 1).value());
+        return loss;
+    }
+
+    private static Tensor ones(CheckRun run, Var v) {
+        float[] ones = new float[Math.toIntExact(v.value().elements())];
+        Arrays.fill(ones, 1);
+        return run.backend().floats("ones", v.shape(), ones);
+    }
+
     private static Resampling resampling(ModelConfig c) throws IOException {
         return new Resampling(Filter.BILINEAR, c.flag("antialias", false));
     }
@@ -70,9 +152,7 @@ final class RewardKinds {
         run.put("loss", of(run, loss, score).value());
         boolean sum = gradientOf.startsWith("sum(") && gradientOf.endsWith(")");
         Var differentiated = of(run, sum ? gradientOf.substring(4, gradientOf.length() - 1) : gradientOf, score);
-        float[] ones = new float[score.dim(0)];
-        Arrays.fill(ones, 1);
-        run.differentiate(differentiated, run.backend().floats("ones", score.shape(), ones), Map.of("image", image), Map.of());
+        run.differentiate(differentiated, ones(run, score), Map.of("image", image), Map.of());
     }
 
     /// A formula of the score.
