@@ -6,11 +6,14 @@ import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.rewards.FileSizeGoal;
 import dev.retrograd.rewards.JpegCompressibility;
 import dev.retrograd.rewards.JpegSettings;
+import dev.retrograd.rewards.WeightedSum;
 import dev.retrograd.rewards.clip.AestheticScore;
 import dev.retrograd.rewards.clip.ClipPreprocessing;
 import dev.retrograd.rewards.clip.ClipSimilarity;
 import dev.retrograd.rewards.clip.FittedReward;
 import dev.retrograd.rewards.clip.HumanPreferenceScore;
+import dev.retrograd.rewards.owlvit.ConceptRemoval;
+import dev.retrograd.rewards.owlvit.ObjectCount;
 import dev.retrograd.trainer.EmbeddedModel;
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.method.RewardLoss;
@@ -18,19 +21,29 @@ import dev.retrograd.unet.text.ClipTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
 /// What is raised.
 final class RewardOptions {
-    @Option(names = "--reward", paramLabel = "REWARD", defaultValue = "compressibility",
-            description = "compressibility (minus the KB of a JPEG file), incompressibility, aesthetic (LAION's predictor), hps (human preference of image and prompt, version 2), clip (similarity of image and prompt), or fitted (a head that fit-reward made); default: ${DEFAULT-VALUE}.")
-    private Kind reward;
+    @Option(names = "--reward", paramLabel = "REWARD[:WEIGHT]", split = ",|" + Settings.SEPARATOR, defaultValue = "compressibility", hideParamSyntax = true,
+            description = "compressibility (minus the KB of a JPEG file), incompressibility, aesthetic (LAION's predictor), hps (human preference of image and prompt, version 2), "
+                    + "concept-removal (1 - OWL-ViT's confidence in --query), object-count (-|--count - objects|, by OWL-ViT), clip (similarity of image and prompt), "
+                    + "or fitted (a head that fit-reward made). Several add up, each times its weight, 1 where none is given; default: ${DEFAULT-VALUE}.")
+    private List<String> rewards;
 
-    @Option(names = "--reward-model", paramLabel = "DIR", description = "The reward's model: for clip and fitted CLIP as a transformers folder; for aesthetic the same with sac+logos+ava1-l14-linearMSE.pth in it; "
-            + "for hps HPS_v2_compressed.pt or a folder with it.")
-    private Path rewardModel;
+    @Option(names = "--reward-model", paramLabel = "[REWARD=]PATH", split = Settings.SEPARATOR, hideParamSyntax = true,
+            description = "The reward's model: for clip and fitted CLIP as a transformers folder; for aesthetic the same with sac+logos+ava1-l14-linearMSE.pth in it; "
+                    + "for hps HPS_v2_compressed.pt or a folder with it; for concept-removal and object-count OWL-ViT as a transformers folder. With several rewards, one for each, as in aesthetic=DIR.")
+    private List<String> rewardModels;
+
+    @Option(names = "--query", paramLabel = "TEXT", description = "What --reward concept-removal removes (default: " + ConceptRemoval.DEFAULT_QUERY + ") or object-count counts.")
+    private String query;
+
+    @Option(names = "--count", paramLabel = "N", description = "How many objects --reward object-count wants.")
+    private Double count;
 
     @Option(names = "--reward-antialias", description = "Widen the filter when images shrink for --reward aesthetic and hps, as newer versions of torchvision do; default: not, as in the paper.")
     private boolean rewardAntialias;
@@ -44,37 +57,98 @@ final class RewardOptions {
     @Option(names = "--target", paramLabel = "R", description = "Minimise |R - reward| instead of raising the reward without end.")
     private Double target;
 
-    enum Kind { COMPRESSIBILITY, INCOMPRESSIBILITY, AESTHETIC, HPS, CLIP, FITTED }
-
     /// The reward, on a backend; its constants and weights live in the scope that is open now or until it is closed.
     ///
     /// @throws IOException if its model is missing, damaged or not supported
     DifferentiableReward load(Backend backend) throws IOException {
-        JpegSettings jpeg = SettingException.named("--jpeg-quality", () -> new JpegSettings(jpegQuality, JpegSettings.Chroma.HALF));
-        return switch (reward) {
-            case COMPRESSIBILITY -> new JpegCompressibility(backend, FileSizeGoal.SMALLER, jpeg);
-            case INCOMPRESSIBILITY -> new JpegCompressibility(backend, FileSizeGoal.LARGER, jpeg);
-            case AESTHETIC -> AestheticScore.load(backend, model("a folder with CLIP in transformers' layout and LAION's head"), resampling());
-            case HPS -> HumanPreferenceScore.load(backend, model("HPS_v2_compressed.pt or a folder with it"), Optional.of(tokenizer()), resampling());
-            case CLIP -> ClipSimilarity.load(backend, clip());
+        List<RewardChoice> choices = choices();
+        requireKnownModels(choices);
+        if (choices.size() == 1 && choices.getFirst().weight().isEmpty()) {
+            return load(backend, choices.getFirst());
+        }
+        List<WeightedSum.Term> terms = new ArrayList<>();
+        boolean loaded = false;
+        try {
+            for (RewardChoice choice : choices) {
+                terms.add(new WeightedSum.Term(load(backend, choice), choice.weight().orElse(1)));
+            }
+            loaded = true;
+            return new WeightedSum(terms);
+        } finally {
+            if (!loaded) {
+                terms.forEach(t -> t.reward().close());
+            }
+        }
+    }
+
+    private List<RewardChoice> choices() {
+        List<RewardChoice> choices = rewards.stream().map(RewardChoice::parse).toList();
+        for (RewardChoice.Kind kind : RewardChoice.Kind.values()) {
+            if (choices.stream().filter(c -> c.kind() == kind).count() > 1) {
+                throw new SettingException("--reward: each reward must be given once, got " + kind.id() + " twice");
+            }
+        }
+        return choices;
+    }
+
+    private DifferentiableReward load(Backend backend, RewardChoice choice) throws IOException {
+        return switch (choice.kind()) {
+            case COMPRESSIBILITY -> new JpegCompressibility(backend, FileSizeGoal.SMALLER, jpeg());
+            case INCOMPRESSIBILITY -> new JpegCompressibility(backend, FileSizeGoal.LARGER, jpeg());
+            case AESTHETIC -> AestheticScore.load(backend, model(choice, "a folder with CLIP in transformers' layout and LAION's head"), resampling());
+            case HPS -> {
+                Path model = model(choice, "HPS_v2_compressed.pt or a folder with it");
+                yield HumanPreferenceScore.load(backend, model, Optional.of(tokenizer(model)), resampling());
+            }
+            case CONCEPT_REMOVAL -> {
+                Path model = owlVit(choice);
+                yield ConceptRemoval.load(backend, model, tokenizer(model), query == null ? ConceptRemoval.DEFAULT_QUERY : query);
+            }
+            case OBJECT_COUNT -> {
+                if (query == null || count == null) {
+                    throw new SettingException("--reward object-count: needs --query, what is counted, and --count, how many there should be");
+                }
+                SettingException.require(count >= 0 && count < Double.POSITIVE_INFINITY, "--count", "0 or more", count);
+                Path model = owlVit(choice);
+                yield ObjectCount.load(backend, model, tokenizer(model), query, count);
+            }
+            case CLIP -> ClipSimilarity.load(backend, clip(choice));
             case FITTED -> {
                 if (rewardHead == null) {
                     throw new SettingException("--reward fitted: needs --reward-head, a file that fit-reward wrote");
                 }
-                yield FittedReward.load(backend, clip(), rewardHead);
+                yield FittedReward.load(backend, clip(choice), rewardHead);
             }
         };
     }
 
-    private Path clip() {
-        return model("a folder with CLIP in transformers' layout");
+    private JpegSettings jpeg() {
+        return SettingException.named("--jpeg-quality", () -> new JpegSettings(jpegQuality, JpegSettings.Chroma.HALF));
     }
 
-    private Path model(String what) {
-        if (rewardModel == null) {
-            throw new SettingException("--reward " + reward.name().toLowerCase(Locale.ROOT) + ": needs --reward-model, " + what);
+    private Path clip(RewardChoice choice) {
+        return model(choice, "a folder with CLIP in transformers' layout");
+    }
+
+    private Path owlVit(RewardChoice choice) {
+        return model(choice, "a folder with OWL-ViT in transformers' layout");
+    }
+
+    /// Refuses models of rewards that are not asked for.
+    private void requireKnownModels(List<RewardChoice> choices) {
+        for (String given : rewardModels == null ? List.<String>of() : rewardModels) {
+            boolean named = choices.stream().anyMatch(c -> given.startsWith(c.kind().id() + "="));
+            if (!named && (choices.size() > 1 || rewardModels.size() > 1)) {
+                throw new SettingException("--reward-model: with several, each must name its reward, as in " + choices.getFirst().kind().id() + "=PATH, got " + given);
+            }
         }
-        return rewardModel;
+    }
+
+    private Path model(RewardChoice choice, String what) {
+        String prefix = choice.kind().id() + "=";
+        return (rewardModels == null ? List.<String>of() : rewardModels).stream().filter(m -> m.startsWith(prefix) || rewards.size() == 1).findFirst()
+                .map(m -> Path.of(m.startsWith(prefix) ? m.substring(prefix.length()) : m))
+                .orElseThrow(() -> new SettingException("--reward " + choice.kind().id() + ": needs --reward-model, " + what));
     }
 
     private Resampling resampling() {
@@ -82,8 +156,8 @@ final class RewardOptions {
     }
 
     /// The folder's own tokenizer; CLIP's from the jar where there is none, as upstream's checkpoints come without.
-    private ClipTokenizer tokenizer() throws IOException {
-        return Files.exists(rewardModel.resolve("vocab.json")) ? ClipTokenizer.load(rewardModel) : EmbeddedModel.tokenizer();
+    private static ClipTokenizer tokenizer(Path model) throws IOException {
+        return Files.exists(model.resolve("vocab.json")) ? ClipTokenizer.load(model) : EmbeddedModel.tokenizer();
     }
 
     RewardLoss loss() {
