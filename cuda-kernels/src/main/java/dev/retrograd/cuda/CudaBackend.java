@@ -1,0 +1,263 @@
+package dev.retrograd.cuda;
+
+import dev.retrograd.core.AttentionSpec;
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.Binary;
+import dev.retrograd.core.ConvSpec;
+import dev.retrograd.core.Memory;
+import dev.retrograd.core.Resampling;
+import dev.retrograd.core.Tensor;
+import dev.retrograd.core.Unary;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/// An NVIDIA GPU: tensors in its memory, kernels from the PTX in this jar, in float32, all on one stream.
+///
+/// Its methods hand on to one class per kernel family. Sums run in a fixed order: equal inputs give equal bits on one type of device.
+public final class CudaBackend implements Backend {
+    /// The oldest devices that the PTX is for: compute capability 8.0.
+    private static final int OLDEST = 80;
+
+    private final CudaDriver driver;
+    private final CudaDriver.Stream stream;
+    private final String name;
+    private final DevicePool pool;
+    private final Transfers transfers;
+    private final ElementwiseKernels elementwise;
+    private final ReductionKernels reductions;
+    private final MatrixKernels matrices;
+    private final ConvolutionKernels convolutions;
+    private final AttentionKernels attention;
+    private final NormKernels norms;
+    private final ShapeKernels shapes;
+    private final ImageKernels images;
+    private final OptimizerKernels optimizers;
+
+    /// @param driver closed with the backend
+    /// @throws CudaException if the device is too old
+    public CudaBackend(CudaDriver driver) {
+        CudaDriver.Device device = driver.device();
+        if (device.computeCapability() < OLDEST) {
+            driver.close();
+            throw new CudaException("cuda: compute capability must be 8.0 or more (Ampere), got " + device.computeCapability() / 10 + "." + device.computeCapability() % 10
+                    + " of " + device.name() + "; use --device cpu");
+        }
+        this.driver = driver;
+        name = "cuda:" + device.ordinal();
+        stream = driver.createStream();
+        pool = new DevicePool(name, driver);
+        transfers = new Transfers(driver, stream);
+        Launcher launcher = new Launcher(driver, stream);
+        elementwise = new ElementwiseKernels(launcher);
+        reductions = new ReductionKernels(launcher, driver);
+        matrices = new MatrixKernels(launcher);
+        convolutions = new ConvolutionKernels(launcher);
+        attention = new AttentionKernels(launcher);
+        norms = new NormKernels(launcher);
+        shapes = new ShapeKernels(launcher);
+        images = new ImageKernels(launcher);
+        optimizers = new OptimizerKernels(launcher);
+    }
+
+    @Override public String name() {
+        return name;
+    }
+
+    @Override public Memory memory() {
+        return pool.memory();
+    }
+
+    @Override public long workspaceBytes() {
+        return reductions.workspaceBytes();
+    }
+
+    /// Bytes taken from the device for tensors: live ones and cached ones.
+    public long reservedBytes() {
+        return pool.reservedBytes();
+    }
+
+    @Override public void upload(MemorySegment source, Tensor target) {
+        transfers.upload(source, target);
+    }
+
+    @Override public void download(Tensor source, MemorySegment target) {
+        transfers.download(source, target);
+    }
+
+    @Override public void synchronize() {
+        driver.synchronize(stream);
+    }
+
+    @Override public void close() {
+        synchronize();
+        reductions.close();
+        transfers.close();
+        pool.close();
+        driver.close();
+    }
+
+    @Override public void unary(Unary f, Tensor x, Tensor y) {
+        elementwise.unary(f, x, y);
+    }
+
+    @Override public void unaryBackward(Unary f, Tensor x, Tensor dy, Tensor dx) {
+        elementwise.unaryBackward(f, x, dy, dx);
+    }
+
+    @Override public void binary(Binary f, Tensor a, Tensor b, Tensor y) {
+        elementwise.binary(f, a, b, y);
+    }
+
+    @Override public void linearCombination(double constant, double[] coefficients, Tensor[] xs, Tensor y) {
+        elementwise.linearCombination(constant, coefficients, xs, y);
+    }
+
+    @Override public void fill(Tensor y, double value) {
+        elementwise.fill(y, value);
+    }
+
+    @Override public void convert(Tensor x, Tensor y) {
+        elementwise.convert(x, y);
+    }
+
+    @Override public void sumTo(Tensor x, double scale, Tensor y) {
+        reductions.sumTo(x, scale, y);
+    }
+
+    @Override public void broadcastTo(Tensor x, double scale, Tensor y) {
+        reductions.broadcastTo(x, scale, y);
+    }
+
+    @Override public void globalNorm(List<Tensor> xs, Tensor y) {
+        reductions.globalNorm(xs, y);
+    }
+
+    @Override public void matmul(Tensor a, boolean transposeA, Tensor b, boolean transposeB, Tensor y) {
+        matrices.matmul(a, transposeA, b, transposeB, y);
+    }
+
+    @Override public void matmulAcc(Tensor a, boolean transposeA, Tensor b, boolean transposeB, Tensor y) {
+        matrices.matmulAcc(a, transposeA, b, transposeB, y);
+    }
+
+    @Override public void linear(Tensor x, Tensor w, Tensor bias, Tensor y) {
+        matrices.linear(x, w, bias, y);
+    }
+
+    @Override public void loraAcc(Tensor x, Tensor a, Tensor b, double scale, Tensor xa, Tensor y) {
+        matrices.loraAcc(x, a, b, scale, xa, y);
+    }
+
+    @Override public void conv2d(ConvSpec spec, Tensor x, Tensor w, Tensor y) {
+        convolutions.conv2d(spec, x, w, y);
+    }
+
+    @Override public void conv2d(ConvSpec spec, Tensor x, Tensor w, Tensor bias, Tensor y) {
+        convolutions.conv2d(spec, x, w, bias, y);
+    }
+
+    @Override public void conv2dBackwardInput(ConvSpec spec, Tensor dy, Tensor w, Tensor dx) {
+        convolutions.conv2dBackwardInput(spec, dy, w, dx);
+    }
+
+    @Override public void conv2dBackwardWeight(ConvSpec spec, Tensor x, Tensor dy, Tensor dw) {
+        convolutions.conv2dBackwardWeight(spec, x, dy, dw);
+    }
+
+    @Override public void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp) {
+        attention.attention(spec, q, k, v, y, logSumExp);
+    }
+
+    @Override public void attentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dy,
+            Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
+        attention.attentionBackward(spec, q, k, v, y, logSumExp, dy, delta, dq, dk, dv);
+    }
+
+    @Override public void groupNorm(int groups, double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd) {
+        norms.groupNorm(groups, eps, x, gamma, beta, y, mean, rstd);
+    }
+
+    @Override public void groupNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dy, Tensor dx) {
+        norms.groupNormBackward(x, gamma, mean, rstd, dy, dx);
+    }
+
+    @Override public void groupNormBackwardParameters(Tensor x, Tensor mean, Tensor rstd, Tensor dy, Tensor dgamma, Tensor dbeta) {
+        norms.groupNormBackwardParameters(x, mean, rstd, dy, dgamma, dbeta);
+    }
+
+    @Override public void groupNormSilu(int groups, double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd) {
+        norms.groupNormSilu(groups, eps, x, gamma, beta, y, mean, rstd);
+    }
+
+    @Override public void groupNormSiluBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dy, Tensor dz) {
+        norms.groupNormSiluBackward(x, gamma, beta, mean, rstd, dy, dz);
+    }
+
+    @Override public void layerNorm(double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd) {
+        norms.layerNorm(eps, x, gamma, beta, y, mean, rstd);
+    }
+
+    @Override public void layerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dy, Tensor dx) {
+        norms.layerNormBackward(x, gamma, mean, rstd, dy, dx);
+    }
+
+    @Override public void layerNormBackwardParameters(Tensor x, Tensor mean, Tensor rstd, Tensor dy, Tensor dgamma, Tensor dbeta) {
+        norms.layerNormBackwardParameters(x, mean, rstd, dy, dgamma, dbeta);
+    }
+
+    @Override public void softmax(Tensor x, Tensor y) {
+        norms.softmax(x, y);
+    }
+
+    @Override public void softmaxBackward(Tensor y, Tensor dy, Tensor dx) {
+        norms.softmaxBackward(y, dy, dx);
+    }
+
+    @Override public void geglu(Tensor x, Tensor y) {
+        norms.geglu(x, y);
+    }
+
+    @Override public void gegluBackward(Tensor x, Tensor dy, Tensor dx) {
+        norms.gegluBackward(x, dy, dx);
+    }
+
+    @Override public void permute(Tensor x, int[] axes, Tensor y) {
+        shapes.permute(x, axes, y);
+    }
+
+    @Override public void copySlice(Tensor x, int axis, int xStart, Tensor y, int yStart, int count) {
+        shapes.copySlice(x, axis, xStart, y, yStart, count);
+    }
+
+    @Override public void gatherRows(Tensor table, Tensor ids, Tensor y) {
+        shapes.gatherRows(table, ids, y);
+    }
+
+    @Override public void scatterRows(Tensor dy, Tensor ids, Tensor dtable) {
+        shapes.scatterRows(dy, ids, dtable);
+    }
+
+    @Override public void upsampleNearest(int factor, Tensor x, Tensor y) {
+        images.upsampleNearest(factor, x, y);
+    }
+
+    @Override public void upsampleNearestBackward(int factor, Tensor dy, Tensor dx) {
+        images.upsampleNearestBackward(factor, dy, dx);
+    }
+
+    @Override public void resize(Resampling how, Tensor x, Tensor y) {
+        images.resize(how, x, y);
+    }
+
+    @Override public void resizeBackward(Resampling how, Tensor dy, Tensor dx) {
+        images.resizeBackward(how, dy, dx);
+    }
+
+    @Override public void adamw(AdamWStep step, Tensor grad, Tensor gradientScale, Tensor p, Tensor m, Tensor v) {
+        optimizers.adamw(step, grad, gradientScale, p, m, v);
+    }
+
+    @Override public void clipFactor(Tensor norm, double maxNorm, Tensor y) {
+        optimizers.clipFactor(norm, maxNorm, y);
+    }
+}

@@ -1,4 +1,0 @@
-package dev.retrograd.core;
-
-class CudaAttentionTest extends CudaFamilyTest implements AttentionContract {
-}

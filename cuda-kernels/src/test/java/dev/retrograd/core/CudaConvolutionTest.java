@@ -1,4 +1,0 @@
-package dev.retrograd.core;
-
-class CudaConvolutionTest extends CudaFamilyTest implements ConvolutionContract {
-}

@@ -1,4 +1,0 @@
-package dev.retrograd.core;
-
-class CudaElementwiseTest extends CudaFamilyTest implements ElementwiseContract {
-}

@@ -1,4 +1,0 @@
-package dev.retrograd.core;
-
-class CudaImageTest extends CudaFamilyTest implements ImageContract {
-}

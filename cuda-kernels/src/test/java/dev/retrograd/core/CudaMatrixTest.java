@@ -1,4 +1,0 @@
-package dev.retrograd.core;
-
-class CudaMatrixTest extends CudaFamilyTest implements MatrixContract {
-}

@@ -1,4 +1,0 @@
-package dev.retrograd.core;
-
-class CudaNormTest extends CudaFamilyTest implements NormContract {
-}

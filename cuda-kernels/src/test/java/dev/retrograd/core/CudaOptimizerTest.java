@@ -1,4 +1,0 @@
-package dev.retrograd.core;
-
-class CudaOptimizerTest extends CudaFamilyTest implements OptimizerContract {
-}

@@ -1,4 +1,0 @@
-package dev.retrograd.core;
-
-class CudaReductionTest extends CudaFamilyTest implements ReductionContract {
-}

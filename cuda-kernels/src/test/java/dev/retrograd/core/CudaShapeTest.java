@@ -1,4 +1,0 @@
-package dev.retrograd.core;
-
-class CudaShapeTest extends CudaFamilyTest implements ShapeContract {
-}

@@ -1,0 +1,86 @@
+package dev.retrograd.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.retrograd.core.DType;
+import dev.retrograd.core.OutOfMemoryException;
+import dev.retrograd.core.Scope;
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.ShapeException;
+import dev.retrograd.core.Spec;
+import dev.retrograd.core.Tensor;
+import dev.retrograd.cuda.emulator.EmulatedDriver;
+import dev.retrograd.cuda.emulator.KernelFault;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/// What the contract does not reach: the allocator's cache, running out of memory, operands of 16 bits on the left, refusals.
+class CudaBackendTest {
+    private final EmulatedDriver driver = new EmulatedDriver(16 << 20);
+    private final CudaBackend backend = new CudaBackend(driver);
+
+    @AfterEach void close() {
+        backend.close();
+        assertEquals(0, driver.allocations());
+    }
+
+    @Test void freedMemoryServesTheNextTensorOfItsSize() {
+        for (int round = 0; round < 3; round++) {
+            try (Scope _ = backend.memory().open("round")) {
+                backend.fill(backend.empty("a", Spec.f32(1000)), 1);
+                backend.fill(backend.empty("b", Spec.f32(990)), 2);
+            }
+            assertEquals(0, backend.memory().liveBytes());
+            assertEquals(2 * 4096, backend.reservedBytes(), "after round " + round);
+        }
+    }
+
+    @Test void cachedMemoryIsGivenBackBeforeMemoryRunsOut() {
+        for (int megabytes = 1; megabytes < 12; megabytes++) {
+            try (Scope _ = backend.memory().open("step")) {
+                backend.empty("x", Spec.f32(megabytes << 18));
+            }
+        }
+        OutOfMemoryException e = assertThrows(OutOfMemoryException.class, () -> backend.empty("activations", Spec.f32(17 << 18)));
+        assertTrue(e.getMessage().startsWith("cuda: no room for 'activations' of 18874368 bytes in cuda:0; 0 bytes are live of 16777216; try a smaller"), e.getMessage());
+    }
+
+    @Test void readingATensorThatNothingWroteIsFound() {
+        Tensor x = backend.empty("x", Spec.f32(64));
+        assertThrows(KernelFault.class, () -> backend.toFloats(x));
+        assertThrows(KernelFault.class, () -> backend.sumTo(x, 1, backend.empty("y", Spec.f32())));
+    }
+
+    @Test void aLeftOperandOfSixteenBitsIsWidened() {
+        for (DType type : new DType[] {DType.F16, DType.BF16}) {
+            Tensor a = backend.empty("a", new Spec(Shape.of(2, 3), type));
+            backend.convert(backend.floats("wide", Shape.of(2, 3), 1, 2, 3, 4, 5, 6), a);
+            Tensor b = backend.floats("b", Shape.of(3, 1), 1, 10, 100);
+            Tensor y = backend.empty("y", Spec.f32(2, 1));
+            backend.matmul(a, false, b, false, y);
+            assertArrayEquals(new float[] {321, 654}, backend.toFloats(y), type.name());
+        }
+    }
+
+    @Test void longTransfersGoInPieces() {
+        int[] values = new int[(3 << 18) + 5];
+        Arrays.setAll(values, i -> i * 7);
+        Tensor t = backend.ints("long", Shape.of(values.length), values);
+        int[] back = new int[values.length];
+        backend.download(t, MemorySegment.ofArray(back));
+        assertArrayEquals(values, back);
+    }
+
+    @Test void shapesThatDoNotFitAreRefused() {
+        Tensor a = backend.empty("a", Spec.f32(2, 3));
+        ShapeException e = assertThrows(ShapeException.class, () -> backend.matmul(a, false, a, false, a));
+        assertEquals("matmul: an operand of 1 × [3,3] is required, got 'a' [2,3] F32", e.getMessage());
+        assertThrows(ShapeException.class, () -> backend.sumTo(a, 1, backend.empty("y", Spec.f32(2))));
+        assertThrows(ShapeException.class, () -> backend.permute(a, new int[] {0, 0}, a));
+    }
+}
