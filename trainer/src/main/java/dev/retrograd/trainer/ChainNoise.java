@@ -15,6 +15,10 @@ public abstract sealed class ChainNoise {
         this.latent = latent.clone();
     }
 
+    int[] latent() {
+        return latent.clone();
+    }
+
     int perImage() {
         return latent[0] * latent[1] * latent[2];
     }
@@ -40,18 +44,29 @@ public abstract sealed class ChainNoise {
     public static final class Keyed extends ChainNoise {
         private final long seed;
         private final int update;
+        private final int offset;
 
         public Keyed(long seed, int update, int... latent) {
+            this(seed, update, 0, latent.clone());
+        }
+
+        private Keyed(long seed, int update, int offset, int[] latent) {
             super(latent);
             this.seed = seed;
             this.update = update;
+            this.offset = offset;
+        }
+
+        /// The noise of the images from a number on, which are counted from 0 anew.
+        public Keyed from(int image) {
+            return new Keyed(seed, update, offset + image, latent());
         }
 
         @Override float[] values(int step, int first, int count) {
             int n = perImage();
             float[] all = new float[count * n];
             for (int i = 0; i < count; i++) {
-                float[] one = RandomStream.keyed(seed, StreamKey.NOISE.code(), update, first + i, step + 1).randn(n);
+                float[] one = RandomStream.keyed(seed, StreamKey.NOISE.code(), update, offset + first + i, step + 1).randn(n);
                 System.arraycopy(one, 0, all, i * n, n);
             }
             return all;

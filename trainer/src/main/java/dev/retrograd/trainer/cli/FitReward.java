@@ -95,7 +95,7 @@ final class FitReward implements Callable<Integer> {
     @Option(names = "--batch-size", paramLabel = "N", defaultValue = "64", description = "Images per update; default: ${DEFAULT-VALUE}.")
     private int batchSize;
 
-    @Option(names = "--learning-rate", paramLabel = "LR", defaultValue = "3e-3", description = "Peak rate of AdamW, which falls with a cosine; default: ${DEFAULT-VALUE}.")
+    @Option(names = "--learning-rate", paramLabel = "LR", defaultValue = "1e-3", description = "Peak rate of AdamW, which falls with a cosine; default: ${DEFAULT-VALUE}.")
     private double learningRate;
 
     @Option(names = "--weight-decay", paramLabel = "WD", defaultValue = "1e-2", description = "Of AdamW; default: ${DEFAULT-VALUE}.")

@@ -34,8 +34,6 @@ public final class HeadFit {
     /// @param heldOut share of the images that only measure, above 0 and below 1
     /// @param seed of the fresh weights, of what is held out and of the order of the rest
     public record Settings(List<Integer> hidden, HeadWeights.Activation activation, int updates, int batchSize, double learningRate, double weightDecay, double heldOut, long seed) {
-        public static final Settings DEFAULT = new Settings(List.of(128, 32), HeadWeights.Activation.SILU, 1000, 64, 3e-3, 1e-2, 0.2, 0);
-
         /// @throws SettingException naming the setting, what is allowed and what came
         public Settings {
             hidden = List.copyOf(hidden);

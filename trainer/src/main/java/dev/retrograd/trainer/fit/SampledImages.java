@@ -21,9 +21,10 @@ public record SampledImages(StableDiffusion model, SamplerSettings settings, Pro
 
     @Override public void forEach(Receiver receiver) throws IOException {
         Sampler sampler = new Sampler(model, settings);
-        for (int first = 0, part = 0; first < size; first += atOnce, part++) {
+        ChainNoise.Keyed noise = new ChainNoise.Keyed(seed, 0, settings.latentShape(model));
+        for (int first = 0; first < size; first += atOnce) {
             List<String> texts = prompts.draw(seed, 0, first, Math.min(atOnce, size - first));
-            receiver.accept(sampler.images(texts, new ChainNoise.Keyed(seed, part, settings.latentShape(model)), atOnce, _ -> { }), texts);
+            receiver.accept(sampler.images(texts, noise.from(first), atOnce, _ -> { }), texts);
         }
     }
 }
