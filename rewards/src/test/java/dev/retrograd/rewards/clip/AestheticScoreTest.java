@@ -11,7 +11,9 @@ import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.core.io.ModelFormatException;
+import dev.retrograd.core.io.SafeTensors;
 import dev.retrograd.core.testing.RandomValues;
+import dev.retrograd.core.testing.TorchCheckpoint;
 import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.rewards.RewardContract;
 import java.io.IOException;
@@ -53,6 +55,29 @@ class AestheticScoreTest extends RewardContract {
             assertArrayEquals(b.toFloats(fitted.score(t.constant(b.floats("pixels", IMAGES, pixels)), List.of()).value()), got);
             assertEquals("aesthetic", reward.name());
         }
+    }
+
+    private float[] scores(CpuBackend b) throws IOException {
+        try (DifferentiableReward reward = load(b); Scope _ = b.memory().open("score"); Tape t = new Tape(b, Segment.Policy.STORE_ALL)) {
+            return b.toFloats(reward.score(t.constant(b.floats("pixels", IMAGES, new RandomValues(5).uniform(IMAGES.elements(), 0, 1))), List.of()).value());
+        }
+    }
+
+    /// The head as LAION publishes it, CLIP as older folders have it.
+    @Test void readsPyTorchFiles() throws IOException {
+        try (CpuBackend b = new CpuBackend()) {
+            float[] expected = scores(b);
+            asCheckpoint("model.safetensors", "pytorch_model.bin");
+            asCheckpoint("sac+logos+ava1-l14-linearMSE.safetensors", "sac+logos+ava1-l14-linearMSE.pth");
+            assertArrayEquals(expected, scores(b));
+        }
+    }
+
+    private void asCheckpoint(String from, String to) throws IOException {
+        try (SafeTensors tensors = SafeTensors.open(folder.resolve(from))) {
+            TorchCheckpoint.write(tensors, folder.resolve(to));
+        }
+        Files.delete(folder.resolve(from));
     }
 
     private void refused(String message) {

@@ -16,6 +16,7 @@ import dev.retrograd.core.io.ModelFormatException;
 import dev.retrograd.core.io.SafeTensors;
 import dev.retrograd.core.io.SafeTensorsWriter;
 import dev.retrograd.core.testing.RandomValues;
+import dev.retrograd.core.testing.TorchCheckpoint;
 import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.rewards.RewardContract;
 import dev.retrograd.unet.text.ClipTokenizer;
@@ -108,6 +109,26 @@ class HumanPreferenceScoreTest extends RewardContract {
             float[] scores = b.toFloats(reward.score(t.constant(b.floats("pixels", IMAGES, pixels)), prompts()).value());
             assertTrue(Math.abs(scores[0]) <= 1 && Math.abs(scores[1]) <= 1, "cosines without logit scale");
             assertEquals("hps", reward.name());
+        }
+    }
+
+    private float[] scores(CpuBackend b, Path path) throws IOException {
+        try (DifferentiableReward reward = HumanPreferenceScore.load(b, path, Optional.of(ClipTokenizer.load(clip)), ClipPreprocessing.ALIGNPROP);
+                Scope _ = b.memory().open("score"); Tape t = new Tape(b, Segment.Policy.STORE_ALL)) {
+            return b.toFloats(reward.score(t.constant(b.floats("pixels", IMAGES, new RandomValues(5).uniform(IMAGES.elements(), 0, 1))), prompts()).value());
+        }
+    }
+
+    /// As upstream publishes it: a PyTorch checkpoint with a `state_dict`, found in a folder or named itself.
+    @Test void readsPyTorchCheckpoints() throws IOException {
+        try (CpuBackend b = new CpuBackend()) {
+            float[] expected = scores(b, folder);
+            try (SafeTensors tensors = SafeTensors.open(folder.resolve("HPS_v2_compressed.safetensors"))) {
+                TorchCheckpoint.write(tensors, folder.resolve("HPS_v2_compressed.pt"));
+            }
+            Files.delete(folder.resolve("HPS_v2_compressed.safetensors"));
+            assertArrayEquals(expected, scores(b, folder));
+            assertArrayEquals(expected, scores(b, folder.resolve("HPS_v2_compressed.pt")));
         }
     }
 
