@@ -5,6 +5,7 @@ import dev.retrograd.cuda.emulator.MemoryOps.Place;
 import dev.retrograd.cuda.emulator.MemoryOps.Space;
 import dev.retrograd.cuda.emulator.PtxModule.Address;
 import dev.retrograd.cuda.emulator.PtxModule.File;
+import dev.retrograd.cuda.emulator.PtxModule.Immediate;
 import dev.retrograd.cuda.emulator.PtxModule.Kernel;
 import dev.retrograd.cuda.emulator.PtxModule.Operand;
 import dev.retrograd.cuda.emulator.PtxModule.Pair;
@@ -92,6 +93,9 @@ final class Decoder {
             case "bar", "barrier" -> barrier(modifiers);
             case "shfl" -> shuffle(parts);
             case "vote" -> new LaneOps.Vote(parts[2], parts[2].equals("ballot") ? result(0, "b32") : ((Register) in(0)).index(), predicate(in(1)), operand(2, "b32"));
+            case "cp" -> asyncCopy(parts);
+            case "ldmatrix" -> loadMatrix(parts, modifiers);
+            case "mma" -> multiply(parts);
             case "membar", "fence", "prefetch" -> new Op.Nothing();
             default -> arithmetic(parts[0], modifiers, type);
         };
@@ -246,6 +250,50 @@ final class Decoder {
             operands[i] = operand(first + 1 + i, type);
         }
         return new MemoryOps.Atomic(place((Address) in(first), parts), parts[parts.length - 2], type, result ? result(0, type) : 0, operands);
+    }
+
+    private Op asyncCopy(String[] parts) {
+        if (parts.length < 3 || !parts[1].equals("async")) {
+            return null;
+        }
+        return switch (parts[2]) {
+            case "commit_group" -> new AsyncCopies.Commit();
+            case "wait_all" -> new AsyncCopies.Wait(-1);
+            case "wait_group" -> new AsyncCopies.Wait(Math.toIntExact(((Immediate) in(0)).bits()));
+            case "ca", "cg" -> {
+                int bytes = Math.toIntExact(((Immediate) in(2)).bits());
+                yield new AsyncCopies.Start(place((Address) in(0), new String[] {"shared"}), place((Address) in(1), new String[] {"global"}), bytes,
+                        now.operands().size() > 3 ? operand(3, "b32") : slots.constant(bytes, false));
+            }
+            default -> null;
+        };
+    }
+
+    private Op loadMatrix(String[] parts, Set<String> modifiers) {
+        if (!modifiers.containsAll(Set.of("sync", "aligned", "m8n8", "shared", "b16"))) {
+            return null;
+        }
+        return new MatrixOps.LoadMatrix(place((Address) in(1), parts), modifiers.contains("trans"), slotsOf(in(0), false, true));
+    }
+
+    /// `mma.sync.aligned.m16n8kK.row.col.f32.T.T.f32`
+    private Op multiply(String[] parts) {
+        String name = String.join(".", parts);
+        MatrixOps.Element element = switch (name.replaceFirst("m16n8k(4|8|16)", "SHAPE")) {
+            case "mma.sync.aligned.SHAPE.row.col.f32.f16.f16.f32" -> MatrixOps.Element.F16;
+            case "mma.sync.aligned.SHAPE.row.col.f32.bf16.bf16.f32" -> MatrixOps.Element.BF16;
+            case "mma.sync.aligned.SHAPE.row.col.f32.tf32.tf32.f32" -> MatrixOps.Element.TF32;
+            default -> null;
+        };
+        if (element == null) {
+            return null;
+        }
+        int k = Integer.parseInt(parts[3].substring("m16n8k".length()));
+        int[] a = slotsOf(in(1), false, false);
+        int[] b = slotsOf(in(2), false, false);
+        int perRegister = element == MatrixOps.Element.TF32 ? 1 : 2;
+        boolean fits = a.length * perRegister * Warp.LANES == 16 * k && b.length * perRegister * Warp.LANES == 8 * k;
+        return fits ? new MatrixOps.Multiply(element, k, slotsOf(in(0), false, true), a, b, slotsOf(in(3), false, false)) : null;
     }
 
     private Place place(Address address, String[] parts) {

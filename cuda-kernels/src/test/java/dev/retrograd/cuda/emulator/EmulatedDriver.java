@@ -12,6 +12,8 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 
 /// A CUDA device in Java: executes PTX text and checks what it does, with no GPU.
 ///
@@ -26,6 +28,7 @@ public final class EmulatedDriver implements CudaDriver {
     private final Map<Long, Arena> pinned = new HashMap<>();
     private long instructions;
     private long launches;
+    private final Set<String> launched = new TreeSet<>();
 
     /// @param memoryBytes of the emulated device
     public EmulatedDriver(long memoryBytes) {
@@ -181,6 +184,7 @@ public final class EmulatedDriver implements CudaDriver {
             }
         }
         launches++;
+        launched.add(program.name);
         instructions += block.executed();
     }
 
@@ -213,6 +217,16 @@ public final class EmulatedDriver implements CudaDriver {
 
     public long launches() {
         return launches;
+    }
+
+    /// Names of all kernels that were launched.
+    public Set<String> launched() {
+        return Set.copyOf(launched);
+    }
+
+    /// Names of a module's kernels.
+    public static Set<String> kernels(String ptx) {
+        return PtxParser.parse(ptx).kernels().keySet();
     }
 
     /// Allocations that were not freed, variables of modules included.

@@ -6,9 +6,15 @@ abstract class Op {
     static final int ALWAYS = -1;
 
     int line;
+    /// whether the warp itself takes it: branches, exits, barriers
+    final boolean control;
     /// slot of the predicate that guards it
     int guard = ALWAYS;
     boolean negated;
+
+    Op() {
+        control = this instanceof Branch || this instanceof Exit || this instanceof Barrier;
+    }
 
     abstract void run(Warp w, int mask);
 

@@ -20,6 +20,7 @@ final class Warp {
     final int exists;
     /// how often `bar.warp.sync` was passed
     int barriers;
+    final AsyncCopies copies = new AsyncCopies();
     Region lastGlobal;
     long executed;
     private final Program program;
@@ -67,6 +68,7 @@ final class Warp {
         alive = exists;
         waiting = null;
         barriers = 0;
+        copies.clear();
     }
 
     /// Number of a lane's thread in the block.
@@ -126,7 +128,12 @@ final class Warp {
             Op op = ops[at];
             count++;
             int m = op.guard == Op.ALWAYS ? mask : mask & (op.negated ? ~p[op.guard] : p[op.guard]);
-            if (op instanceof Op.Branch branch) {
+            if (!op.control) {
+                if (m != 0) {
+                    op.run(this, m);
+                }
+                at++;
+            } else if (op instanceof Op.Branch branch) {
                 if (branch.target <= at && executed + count > TOO_MANY_INSTRUCTIONS) {
                     throw fault(op, Integer.numberOfTrailingZeros(mask), "more than " + TOO_MANY_INSTRUCTIONS + " instructions: an endless loop");
                 }
@@ -155,11 +162,6 @@ final class Warp {
                 at++;
                 waiting = barrier;
                 break;
-            } else {
-                if (m != 0) {
-                    op.run(this, m);
-                }
-                at++;
             }
         }
         executed += count;
