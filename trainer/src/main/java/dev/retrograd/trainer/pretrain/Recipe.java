@@ -12,7 +12,7 @@ public record Recipe(long seed, FitSettings vae, FitSettings clip, FitSettings j
             new FitSettings(3000, 16, 2e-3, 50, 0.99),
             new FitSettings(500, 128, 1.5e-3, 40, 0.98),
             new FitSettings(600, 64, 2e-3, 40, 0.98),
-            new FitSettings(5500, 32, 1.2e-3, 100, 0.998),
+            new FitSettings(4800, 32, 1.5e-3, 100, 0.998),
             new FitSettings(5000, 16, 2e-3, 50, 0.99), 12_000, 256);
 
     /// The share of updates whose caption is dropped, so that guidance has an unconditional prediction.

@@ -24,13 +24,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/// The UNet, fitted to predict the noise in latents of captioned pictures, at all timesteps alike; some captions are dropped.
+/// The UNet, fitted to predict the noise in latents of captioned pictures; some captions are dropped. Of the timesteps, half are drawn from all
+/// and half from the noisier half, where shape and place are decided.
 ///
 /// The squared error at signal-to-noise ratio s is weighted with `f/(f + s)`: in terms of the clean latent, all timesteps count alike but the
 /// noisiest, so that what decides shape and place is not outweighed by what refines it.
 /// Source: arXiv 2006.11239 (loss), 2303.09556 (weights by signal-to-noise ratio), 2207.12598 (dropped captions).
 final class UNetStage implements Stage {
-    private static final double SNR_FLOOR = 0.3;
+    private static final double SNR_FLOOR = 0.05;
     private static final int SHOWN = 64;
 
     private final Backend backend;
@@ -89,7 +90,7 @@ final class UNetStage implements Stage {
         int each = noise.length / batch;
         for (int i = 0; i < batch; i++) {
             int scene = (int) random.randint(0, latents.scenes().size());
-            int timestep = (int) random.randint(0, schedule.trainTimesteps());
+            int timestep = (int) random.randint(random.nextDouble() < 0.5 ? 0 : schedule.trainTimesteps() / 2, schedule.trainTimesteps());
             String caption = Caption.draw(random).of(latents.scenes().get(scene));
             captions.add(random.nextDouble() < Recipe.DROPPED_CAPTIONS ? "" : caption);
             timesteps[i] = timestep;
