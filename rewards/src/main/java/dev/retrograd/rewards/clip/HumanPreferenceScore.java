@@ -6,6 +6,7 @@ import dev.retrograd.core.Resampling;
 import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.unet.text.ClipTokenizer;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -26,16 +27,24 @@ public final class HumanPreferenceScore implements DifferentiableReward {
         this.similarity = similarity;
     }
 
-    /// Loads a checkpoint by open_clip's names.
+    /// Loads a checkpoint by open_clip's names, or a CLIP folder of transformers whose weights were trained on choices likewise.
     ///
     /// @param path the checkpoint (`HPS_v2_compressed.pt`, `HPS_v2.1_compressed.pt`, or the same as safetensors) or a folder with it; `open_clip_config.json` beside
-    ///     it is read, without one it must be a ViT-H/14
-    /// @param tokenizer with CLIP's vocabulary; empty for {@link #score(Var, Var)} only
+    ///     it is read, without one it must be a ViT-H/14. A folder with none of these but `config.json` is transformers', as {@link ClipModel#load} takes it
+    /// @param tokenizer with CLIP's vocabulary, for checkpoints, which have none; empty for {@link #score(Var, Var)} only
     /// @param how images are resized; {@link ClipPreprocessing#ALIGNPROP} is the paper's
     /// @throws dev.retrograd.core.io.ModelFormatException if a file is missing, damaged or not supported; the message names it
     public static HumanPreferenceScore load(Backend backend, Path path, Optional<ClipTokenizer> tokenizer, Resampling how) throws IOException {
+        if (transformers(path)) {
+            ClipModel model = ClipModel.load(backend, path);
+            return new HumanPreferenceScore(new ClipSimilarity(model, model.preprocessing().with(how)));
+        }
         ClipModel model = OpenClip.load(backend, path, CHECKPOINTS, tokenizer, how);
         return new HumanPreferenceScore(new ClipSimilarity(model, model.preprocessing()));
+    }
+
+    private static boolean transformers(Path path) {
+        return Files.exists(path.resolve("config.json")) && CHECKPOINTS.stream().noneMatch(name -> Files.exists(path.resolve(name)));
     }
 
     /// The two towers.

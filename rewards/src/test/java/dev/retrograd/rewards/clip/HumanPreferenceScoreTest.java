@@ -132,6 +132,12 @@ class HumanPreferenceScoreTest extends RewardContract {
         }
     }
 
+    @Test void readsTheSameModelFromATransformersFolder() throws IOException {
+        try (CpuBackend b = new CpuBackend()) {
+            assertArrayEquals(scores(b, folder), scores(b, clip));
+        }
+    }
+
     private void refused(String message) {
         try (CpuBackend b = new CpuBackend()) {
             String got = assertThrows(ModelFormatException.class, () -> load(b)).getMessage();

@@ -36,7 +36,7 @@ final class RewardOptions {
 
     @Option(names = "--reward-model", paramLabel = "[REWARD=]PATH", split = Settings.SEPARATOR, hideParamSyntax = true,
             description = "The reward's model: for clip and fitted CLIP as a transformers folder; for aesthetic the same with sac+logos+ava1-l14-linearMSE.pth in it; "
-                    + "for hps HPS_v2_compressed.pt or a folder with it; for concept-removal and object-count OWL-ViT as a transformers folder. With several rewards, one for each, as in aesthetic=DIR.")
+                    + "for hps HPS_v2_compressed.pt, a folder with it, or a CLIP of transformers' that was trained on preferences; for concept-removal and object-count OWL-ViT as a transformers folder. With several rewards, one for each, as in aesthetic=DIR.")
     private List<String> rewardModels;
 
     @Option(names = "--query", paramLabel = "TEXT", description = "What --reward concept-removal removes (default: " + ConceptRemoval.DEFAULT_QUERY + ") or object-count counts.")

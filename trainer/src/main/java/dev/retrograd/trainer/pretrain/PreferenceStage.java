@@ -24,7 +24,7 @@ import java.util.stream.IntStream;
 
 /// The preference score: the small CLIP, fitted further to prefer of each pair of pictures the better one for the caption; its text tower rests.
 ///
-/// Loss: −log of the softmax over the two scaled cosines. As many updates as the CLIP got, of half as many pairs, at a third of its rate.
+/// Loaded by {@link dev.retrograd.rewards.clip.HumanPreferenceScore}. Loss: −log of the softmax over the two scaled cosines. As many updates as the CLIP got, of half as many pairs, at a third of its rate.
 /// Source: arXiv 2306.09341, eq. 1 and 2 (HPSv2), with a rule in place of people.
 final class PreferenceStage implements Stage {
     private static final double GREATEST_LOG_SCALE = Math.log(100);

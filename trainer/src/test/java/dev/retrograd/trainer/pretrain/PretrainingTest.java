@@ -19,14 +19,15 @@ import dev.retrograd.rewards.PixelBatch;
 import dev.retrograd.rewards.clip.AestheticScore;
 import dev.retrograd.rewards.clip.ClipModel;
 import dev.retrograd.rewards.clip.ClipPreprocessing;
-import dev.retrograd.rewards.clip.ClipSimilarity;
 import dev.retrograd.rewards.clip.FittedReward;
+import dev.retrograd.rewards.clip.HumanPreferenceScore;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -68,7 +69,7 @@ class PretrainingTest {
         ModelFolder files = new ModelFolder(root);
         try (Backend b = new CpuBackend(); StableDiffusion model = StableDiffusion.load(b, files.model()); ClipModel clip = ClipModel.load(b, files.clip());
                 AestheticScore aesthetic = AestheticScore.load(b, files.clip(), ClipPreprocessing.TRANSFORMERS);
-                FittedReward fitted = FittedReward.load(b, files.clip(), files.aesthetic()); ClipSimilarity preference = ClipSimilarity.load(b, files.preference())) {
+                FittedReward fitted = FittedReward.load(b, files.clip(), files.aesthetic()); HumanPreferenceScore preference = HumanPreferenceScore.load(b, files.preference(), Optional.empty(), ClipPreprocessing.TRANSFORMERS)) {
             agree(b, aesthetic, fitted);
             preference.prepare(List.of("a red circle"));
             assertEquals(World.SIZE, model.imageSize());
