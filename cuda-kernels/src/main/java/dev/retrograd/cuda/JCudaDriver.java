@@ -55,18 +55,27 @@ public final class JCudaDriver implements CudaDriver {
     private static final int LOG_BYTES = 16384;
 
     private final CUdevice handle = new CUdevice();
+    private final CUcontext context = new CUcontext();
     private final Device device;
+    /// thread on which the context is current
+    private Thread bound;
     private final List<CUstream> streams = new ArrayList<>();
     private final List<CUevent> events = new ArrayList<>();
     private final List<CUmodule> modules = new ArrayList<>();
 
-    private record LoadedModule(String name, CUmodule handle) implements Module {
+    private final class LoadedModule implements Module {
+        private final String name;
+        private final CUmodule module;
+
+        LoadedModule(String name, CUmodule module) {
+            this.name = name;
+            this.module = module;
+        }
+
         @Override public Kernel kernel(String kernel) {
             CUfunction function = new CUfunction();
-            return call("module '" + name + "', kernel '" + kernel + "'", () -> {
-                cuModuleGetFunction(function, handle, kernel);
-                return new LoadedKernel(kernel, function);
-            });
+            run("module '" + name + "', kernel '" + kernel + "'", () -> cuModuleGetFunction(function, module, kernel));
+            return new LoadedKernel(kernel, function);
         }
     }
 
@@ -83,9 +92,8 @@ public final class JCudaDriver implements CudaDriver {
         cuDeviceGet(handle, ordinal);
         byte[] name = new byte[256];
         cuDeviceGetName(name, name.length, handle);
-        CUcontext context = new CUcontext();
         cuDevicePrimaryCtxRetain(context, handle);
-        cuCtxSetCurrent(context);
+        bind();
         long[] total = new long[1];
         cuMemGetInfo(new long[1], total);
         device = new Device(ordinal, new String(name, StandardCharsets.UTF_8).trim().replace("\0", ""),
@@ -121,24 +129,21 @@ public final class JCudaDriver implements CudaDriver {
         return value[0];
     }
 
-    @FunctionalInterface
-    private interface Answer<T> {
-        T get();
-    }
-
-    private static <T> T call(String what, Answer<T> action) {
+    /// Calls the driver with the context current on this thread, whichever that is.
+    private void run(String what, Runnable action) {
         try {
-            return action.get();
+            bind();
+            action.run();
         } catch (jcuda.CudaException e) {
             throw new CudaException("cuda: " + what + ": " + e.getMessage(), e);
         }
     }
 
-    private static void run(String what, Runnable action) {
-        call(what, () -> {
-            action.run();
-            return null;
-        });
+    private void bind() {
+        if (bound != Thread.currentThread()) {
+            cuCtxSetCurrent(context);
+            bound = Thread.currentThread();
+        }
     }
 
     private static CUstream handle(Stream stream) {
@@ -206,6 +211,7 @@ public final class JCudaDriver implements CudaDriver {
         options.putInt(CUjit_option.CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES, LOG_BYTES);
         byte[] text = (ptx + "\0").getBytes(StandardCharsets.UTF_8);
         try {
+            bind();
             cuModuleLoadDataJIT(module, Pointer.to(text), options);
         } catch (jcuda.CudaException e) {
             throw new CudaException("cuda: module '" + name + "' was refused: " + e.getMessage() + "; " + options.getString(CUjit_option.CU_JIT_ERROR_LOG_BUFFER).trim(), e);

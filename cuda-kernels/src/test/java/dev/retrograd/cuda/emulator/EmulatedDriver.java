@@ -14,16 +14,20 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 
 /// A CUDA device in Java: executes PTX text and checks what it does, with no GPU.
 ///
-/// A functional simulator, not one of time: everything asked of a stream happens at once. Faults of kernels are {@link KernelFault}s;
+/// A functional simulator, not one of time: everything asked of a stream happens at once, on all cores. The fault that
+/// is reported is that of the lowest block. Faults of kernels are {@link KernelFault}s;
 /// downloading bytes that nothing wrote is one, too.
 public final class EmulatedDriver implements CudaDriver {
     private static final int SHARED_BYTES = 99 * 1024;
     private static final int SHARED_BYTES_UNASKED = 48 * 1024;
+    private static final int BLOCKS_WORTH_A_THREAD = 4;
 
     private final long memoryBytes;
+    private final int workers = Runtime.getRuntime().availableProcessors();
     private final DeviceMemory memory = new DeviceMemory();
     private final Map<Long, Arena> pinned = new HashMap<>();
     private long instructions;
@@ -175,17 +179,29 @@ public final class EmulatedDriver implements CudaDriver {
         if (program.sharedBytes + sharedBytes > emulated.sharedBytes) {
             throw new CudaException("cuda: " + program.name + ": shared memory must be at most " + emulated.sharedBytes + " bytes, got " + (program.sharedBytes + sharedBytes));
         }
-        Block block = new Block(program, grid, sharedBytes, values, memory);
-        for (int z = 0; z < grid.z(); z++) {
-            for (int y = 0; y < grid.y(); y++) {
-                for (int x = 0; x < grid.x(); x++) {
-                    block.run(x, y, z);
+        long blocks = (long) grid.x() * grid.y() * grid.z();
+        int parts = (int) Math.min(workers, Math.max(1, blocks / BLOCKS_WORTH_A_THREAD));
+        long[] executed = new long[parts];
+        KernelFault[] faults = new KernelFault[parts];
+        IntStream.range(0, parts).parallel().forEach(part -> {
+            Block block = new Block(program, grid, sharedBytes, values, memory);
+            try {
+                for (long i = blocks * part / parts; i < blocks * (part + 1) / parts; i++) {
+                    block.run((int) (i % grid.x()), (int) (i / grid.x() % grid.y()), (int) (i / grid.x() / grid.y()));
                 }
+            } catch (KernelFault e) {
+                faults[part] = e;
+            }
+            executed[part] = block.executed();
+        });
+        for (KernelFault fault : faults) {
+            if (fault != null) {
+                throw fault;
             }
         }
         launches++;
         launched.add(program.name);
-        instructions += block.executed();
+        instructions += Arrays.stream(executed).sum();
     }
 
     @Override public Stream createStream() {

@@ -182,8 +182,8 @@ class EmulatorTest {
                 }
                 """;
         long y = bench.upload(5);
-        bench.launch(bench.kernel("count", text), 3, 40, arguments.i64(y));
-        assertArrayEquals(new int[] {5 + 3 * 120}, bench.ints(y, 1));
+        bench.launch(bench.kernel("count", text), 300, 40, arguments.i64(y));
+        assertArrayEquals(new int[] {5 + 3 * 12000}, bench.ints(y, 1));
     }
 
     @Test void unknownInstructionsAreRefusedByNameAndLine() {

@@ -212,8 +212,11 @@ final class MemoryOps {
                 if (!region.isWritten(i, bytes)) {
                     throw unwritten(w, this, l, region, i, bytes);
                 }
-                long old = Conversions.extend(type, region.get(i, bytes));
-                region.set(i, bytes, combine(old, operand(w, 0, l), operands.length > 1 ? operand(w, 1, l) : 0));
+                long old;
+                synchronized (region) { // other blocks run beside this one
+                    old = Conversions.extend(type, region.get(i, bytes));
+                    region.set(i, bytes, combine(old, operand(w, 0, l), operands.length > 1 ? operand(w, 1, l) : 0));
+                }
                 if (bytes == 8) {
                     w.q[target + l] = old;
                 } else {
