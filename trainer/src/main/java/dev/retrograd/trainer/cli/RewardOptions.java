@@ -24,6 +24,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import picocli.CommandLine.Option;
 
 /// What is raised.
@@ -57,20 +58,34 @@ final class RewardOptions {
     @Option(names = "--target", paramLabel = "R", description = "Minimise |R - reward| instead of raising the reward without end.")
     private Double target;
 
-    /// The reward, on a backend; its constants and weights live in the scope that is open now or until it is closed.
+    /// A reward whose settings were found possible, and whose files were not looked at.
+    @FunctionalInterface interface Loader {
+
+        /// The reward, on a backend; its constants and weights live until it is closed.
+        ///
+        /// @throws IOException if its model is missing, damaged or not supported
+        DifferentiableReward on(Backend backend) throws IOException;
+    }
+
+    private record Weighted(Loader loader, OptionalDouble weight) {
+    }
+
+    /// What the flags ask for.
     ///
-    /// @throws IOException if its model is missing, damaged or not supported
-    DifferentiableReward load(Backend backend) throws IOException {
+    /// @throws SettingException if that cannot be
+    Loader choose() {
         List<RewardChoice> choices = choices();
         requireKnownModels(choices);
-        if (choices.size() == 1 && choices.getFirst().weight().isEmpty()) {
-            return load(backend, choices.getFirst());
-        }
+        List<Weighted> chosen = choices.stream().map(c -> new Weighted(loader(c), c.weight())).toList();
+        return chosen.size() == 1 && chosen.getFirst().weight().isEmpty() ? chosen.getFirst().loader() : b -> sum(b, chosen);
+    }
+
+    private static WeightedSum sum(Backend backend, List<Weighted> chosen) throws IOException {
         List<WeightedSum.Term> terms = new ArrayList<>();
         boolean loaded = false;
         try {
-            for (RewardChoice choice : choices) {
-                terms.add(new WeightedSum.Term(load(backend, choice), choice.weight().orElse(1)));
+            for (Weighted one : chosen) {
+                terms.add(new WeightedSum.Term(one.loader().on(backend), one.weight().orElse(1)));
             }
             loaded = true;
             return new WeightedSum(terms);
@@ -91,18 +106,22 @@ final class RewardOptions {
         return choices;
     }
 
-    private DifferentiableReward load(Backend backend, RewardChoice choice) throws IOException {
+    private Loader loader(RewardChoice choice) {
         return switch (choice.kind()) {
-            case COMPRESSIBILITY -> new JpegCompressibility(backend, FileSizeGoal.SMALLER, jpeg());
-            case INCOMPRESSIBILITY -> new JpegCompressibility(backend, FileSizeGoal.LARGER, jpeg());
-            case AESTHETIC -> AestheticScore.load(backend, model(choice, "a folder with CLIP in transformers' layout and LAION's head"), resampling());
+            case COMPRESSIBILITY -> jpeg(FileSizeGoal.SMALLER);
+            case INCOMPRESSIBILITY -> jpeg(FileSizeGoal.LARGER);
+            case AESTHETIC -> {
+                Path model = model(choice, "a folder with CLIP in transformers' layout and LAION's head");
+                yield b -> AestheticScore.load(b, model, resampling());
+            }
             case HPS -> {
                 Path model = model(choice, "HPS_v2_compressed.pt or a folder with it");
-                yield HumanPreferenceScore.load(backend, model, Optional.of(tokenizer(model)), resampling());
+                yield b -> HumanPreferenceScore.load(b, model, Optional.of(tokenizer(model)), resampling());
             }
             case CONCEPT_REMOVAL -> {
                 Path model = owlVit(choice);
-                yield ConceptRemoval.load(backend, model, tokenizer(model), query == null ? ConceptRemoval.DEFAULT_QUERY : query);
+                String concept = query == null ? ConceptRemoval.DEFAULT_QUERY : query();
+                yield b -> ConceptRemoval.load(b, model, tokenizer(model), concept);
             }
             case OBJECT_COUNT -> {
                 if (query == null || count == null) {
@@ -110,20 +129,31 @@ final class RewardOptions {
                 }
                 SettingException.require(count >= 0 && count < Double.POSITIVE_INFINITY, "--count", "0 or more", count);
                 Path model = owlVit(choice);
-                yield ObjectCount.load(backend, model, tokenizer(model), query, count);
+                String object = query();
+                yield b -> ObjectCount.load(b, model, tokenizer(model), object, count);
             }
-            case CLIP -> ClipSimilarity.load(backend, clip(choice));
+            case CLIP -> {
+                Path model = clip(choice);
+                yield b -> ClipSimilarity.load(b, model);
+            }
             case FITTED -> {
                 if (rewardHead == null) {
                     throw new SettingException("--reward fitted: needs --reward-head, a file that fit-reward wrote");
                 }
-                yield FittedReward.load(backend, clip(choice), rewardHead);
+                Path model = clip(choice);
+                yield b -> FittedReward.load(b, model, rewardHead);
             }
         };
     }
 
-    private JpegSettings jpeg() {
-        return SettingException.named("--jpeg-quality", () -> new JpegSettings(jpegQuality, JpegSettings.Chroma.HALF));
+    private Loader jpeg(FileSizeGoal goal) {
+        JpegSettings settings = SettingException.named("--jpeg-quality", () -> new JpegSettings(jpegQuality, JpegSettings.Chroma.HALF));
+        return b -> new JpegCompressibility(b, goal, settings);
+    }
+
+    private String query() {
+        SettingException.require(!query.isBlank(), "--query", "a text", "'" + query + "'");
+        return query;
     }
 
     private Path clip(RewardChoice choice) {

@@ -138,11 +138,11 @@ final class Train implements Callable<Integer> {
     enum Schedule { CONSTANT, LINEAR, COSINE }
 
     /// What the flags ask for, found possible before a model is loaded or a folder made.
-    private record Request(Truncation truncation, OptimizerSettings optimizer, LoraConfig adapters, RewardLoss loss, PromptSource prompts, Resume from) {
+    private record Request(Truncation truncation, OptimizerSettings optimizer, LoraConfig adapters, RewardOptions.Loader reward, RewardLoss loss, PromptSource prompts, Resume from) {
     }
 
     @Override public Integer call() throws IOException {
-        Request request = new Request(SettingException.named("--truncation", () -> Truncation.parse(truncation)), optimizer(), adapters(), reward.loss(), prompts.source(),
+        Request request = new Request(SettingException.named("--truncation", () -> Truncation.parse(truncation)), optimizer(), adapters(), reward.choose(), reward.loss(), prompts.source(),
                 Resume.find(resume, output));
         Path folder = request.from().run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
         try (Interrupt interrupt = main.interruptible(); RunDirectory run = RunDirectory.open(folder)) {
@@ -159,7 +159,7 @@ final class Train implements Callable<Integer> {
             TrainConfig settings = new TrainConfig(sampler.settings(loaded), request.truncation(), request.loss(), request.adapters(), request.optimizer(), updates, batchSize,
                     microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, loraNaming);
             Optional<SequencedMap<String, LoraFile.Update>> start = lora == null ? Optional.empty() : Optional.of(LoraFile.read(lora, OptionalDouble.empty()));
-            try (DifferentiableReward objective = reward.load(backend);
+            try (DifferentiableReward objective = request.reward().on(backend);
                     RunProgress progress = new RunProgress(out);
                     TrainLoop loop = new TrainLoop(new TrainLoop.Task(loaded, objective, request.prompts(), prompts.heldOut(), start), settings, run, progress, interrupt::requested)) {
                 if (resume != null) {
