@@ -117,7 +117,14 @@ public final class OwlVit implements AutoCloseable {
         ModelConfig c = ModelConfig.read(file);
         c.only("do_resize", "true");
         c.only("do_normalize", "true");
-        c.only("do_center_crop", "false");
+        c.only("do_rescale", "true");
+        if (c.flag("do_center_crop", false)) {
+            // Of the size that images have already, it does nothing.
+            int crop = c.isObject("crop_size") ? c.object("crop_size").integer("height") : c.integer("crop_size");
+            if (crop != imageSize) {
+                throw c.refuse("'crop_size' must be the model's image_size " + imageSize + ", got " + crop);
+            }
+        }
         c.only("resample", "3");
         List<Double> mean = c.has("image_mean") ? Arrays.stream(c.numbers("image_mean", 3)).boxed().toList() : usual.mean();
         List<Double> std = c.has("image_std") ? Arrays.stream(c.numbers("image_std", 3)).boxed().toList() : usual.std();

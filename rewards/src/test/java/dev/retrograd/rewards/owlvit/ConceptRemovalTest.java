@@ -1,5 +1,6 @@
 package dev.retrograd.rewards.owlvit;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -63,6 +64,15 @@ class ConceptRemovalTest extends RewardContract {
         }
     }
 
+    /// As upstream's folders have it.
+    @Test void readsPreprocessorConfigurations() throws IOException {
+        float[] expected = scores("cat");
+        Files.writeString(folder.resolve("preprocessor_config.json"), """
+                {"crop_size": {"height": 9, "width": 9}, "do_center_crop": true, "do_normalize": true, "do_rescale": true, "do_resize": true, "resample": 3, "size": [9, 9],
+                 "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711]}""");
+        assertArrayEquals(expected, scores("cat"));
+    }
+
     @Test void theQueryCounts() throws IOException {
         assertNotEquals(scores("cat")[0], scores("dog")[0], 1e-5f);
     }
@@ -83,8 +93,10 @@ class ConceptRemovalTest extends RewardContract {
         Files.writeString(folder.resolve("config.json"), TinyOwlVit.CONFIG.replace("owlvit", "owlv2"));
         refused("'model_type' must be owlvit, got owlv2");
         TinyOwlVit.write(folder);
-        Files.writeString(folder.resolve("preprocessor_config.json"), "{\"do_center_crop\": true}");
-        refused("'do_center_crop' true is not supported, only false is");
+        Files.writeString(folder.resolve("preprocessor_config.json"), "{\"do_center_crop\": true, \"crop_size\": 5}");
+        refused("'crop_size' must be the model's image_size 9, got 5");
+        Files.writeString(folder.resolve("preprocessor_config.json"), "{\"resample\": 2}");
+        refused("'resample' 2 is not supported, only 3 is");
     }
 
     @Test void refusesAnEmptyQuery() throws IOException {
