@@ -16,13 +16,20 @@ import dev.retrograd.unet.text.ClipTextEncoder;
 import dev.retrograd.unet.text.ClipTokenizer;
 import java.io.IOException;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /// The small CLIP, fitted contrastively: among the pictures of a batch, each caption is to be nearest to its own, and the other way round. Its text
 /// tower, frozen from then on, is the model's text encoder. Source: arXiv 2103.00020, figure 3.
+///
+/// The comparison alone is content with colours and backgrounds for long; so the features of both towers must also answer the questions about the
+/// scene, through the same linear heads, which are thrown away in the end.
 final class ClipStage implements Stage {
     /// The logit scale is kept at 100 or less, as upstream.
     private static final double GREATEST_LOG_SCALE = Math.log(100);
+    /// What an answer counts beside the comparison.
+    private static final double ANSWERS = 0.2;
     private static final int MEASURED = 128;
     private static final int SHOWN = 16;
 
@@ -36,6 +43,8 @@ final class ClipStage implements Stage {
     private final Linear textProjection;
     private final ClipVisionEncoder vision;
     private final Parameter logitScale;
+    private final SeededWeights auxiliary;
+    private final Answers answers;
 
     /// @param files where the tokenizer is written at once, the models by {@link #finish}
     ClipStage(Backend backend, Recipe recipe, ModelFolder files) throws IOException {
@@ -50,6 +59,8 @@ final class ClipStage implements Stage {
         textProjection = Linear.load(weights.in("text_projection"), text.config().width(), Configs.PROJECTION, false);
         vision = new ClipVisionEncoder(ClipVisionConfig.of(Configs.vision()), Configs.PROJECTION, weights);
         logitScale = weights.get("logit_scale");
+        auxiliary = new SeededWeights(backend, recipe.seed());
+        answers = new Answers(auxiliary.in("answers"), Configs.PROJECTION);
     }
 
     @Override public String name() {
@@ -61,34 +72,42 @@ final class ClipStage implements Stage {
     }
 
     @Override public List<Parameter> parameters() {
-        return weights.all();
+        return Stream.concat(weights.all().stream(), auxiliary.all().stream()).toList();
     }
 
     @Override public Fit.Loss loss(Tape t, int step) {
-        Examples examples = Examples.draw(recipe, StageKey.CLIP, step, recipe.clip().batch());
-        Var images = images(t, examples);
-        Var texts = texts(t, examples);
+        Examples examples = Families.draw(recipe, StageKey.CLIP, step, recipe.clip().batch());
+        Var imageFeatures = imageFeatures(t, examples);
+        Var textFeatures = textFeatures(t, examples);
+        Var images = UnitLength.of(imageFeatures);
+        Var texts = UnitLength.of(textFeatures);
         Var scale = t.parameter(logitScale).apply(Unary.clamp(0, GREATEST_LOG_SCALE)).apply(Unary.EXP);
         int[] own = IntStream.range(0, examples.scenes().size()).toArray();
         Var byImage = Terms.crossEntropy(images.apply(new MatMul(false, true), texts).times(scale), own);
         Var byText = Terms.crossEntropy(texts.apply(new MatMul(false, true), images).times(scale), own);
-        return new Fit.Loss(byImage.plus(byText).affine(0.5, 0), new Fit.Part("scale", scale));
+        Var contrast = byImage.plus(byText).affine(0.5, 0);
+        Map<Judge.Question, Var> ofImages = Answers.losses(answers.of(imageFeatures), examples.scenes());
+        Map<Judge.Question, Var> ofTexts = Answers.losses(answers.of(textFeatures), examples.scenes());
+        Var wrong = Stream.concat(ofImages.values().stream(), ofTexts.values().stream()).reduce(Var::plus).orElseThrow();
+        return new Fit.Loss(contrast.plus(wrong.affine(ANSWERS, 0)), new Fit.Part("contrast", contrast), new Fit.Part("scale", scale),
+                new Fit.Part("figure", ofImages.get(Judge.Question.FIGURE)), new Fit.Part("place", ofImages.get(Judge.Question.PLACE)),
+                new Fit.Part("figure said", ofTexts.get(Judge.Question.FIGURE)), new Fit.Part("place said", ofTexts.get(Judge.Question.PLACE)));
     }
 
-    private Var images(Tape t, Examples examples) {
-        return UnitLength.of(vision.forward(t.constant(examples.images(backend))).features());
+    private Var imageFeatures(Tape t, Examples examples) {
+        return vision.forward(t.constant(examples.images(backend))).features();
     }
 
-    private Var texts(Tape t, Examples examples) {
+    private Var textFeatures(Tape t, Examples examples) {
         int[][] ids = examples.captions().stream().map(c -> tokenizer.tokenize(c).ids()).toArray(int[][]::new);
-        return UnitLength.of(textProjection.forward(text.forward(t, ids).pooled()));
+        return textProjection.forward(text.forward(t, ids).pooled());
     }
 
     /// Pictures beside those that their captions find among 128, and how often that is the same one.
     @Override public String sample(java.nio.file.Path file) throws IOException {
         Examples examples = Examples.draw(recipe, StageKey.SAMPLES, 0, MEASURED);
         try (Scope _ = backend.memory().open("clip sample"); Tape t = new Tape(backend, Segment.Policy.STORE_ALL)) {
-            Var cosines = t.unrecorded(() -> texts(t, examples).apply(new MatMul(false, true), images(t, examples)));
+            Var cosines = t.unrecorded(() -> UnitLength.of(textFeatures(t, examples)).apply(new MatMul(false, true), UnitLength.of(imageFeatures(t, examples))));
             int[] found = Argmax.rows(backend.toFloats(cosines.value()), MEASURED);
             Pictures.writePairs(file, Pictures.joined(examples.pictures().subList(0, SHOWN)),
                     Pictures.joined(IntStream.range(0, SHOWN).mapToObj(i -> examples.pictures().get(found[i])).toList()));
@@ -110,5 +129,6 @@ final class ClipStage implements Stage {
 
     @Override public void close() {
         weights.close();
+        auxiliary.close();
     }
 }

@@ -9,7 +9,6 @@ import dev.retrograd.autograd.nn.Weights;
 import dev.retrograd.core.ConvSpec;
 import java.io.IOException;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 
@@ -69,7 +68,7 @@ public final class Judge {
 
     private final List<Layer> trunk = new ArrayList<>();
     private final Linear joined;
-    private final Map<Question, Linear> heads = new EnumMap<>(Question.class);
+    private final Answers heads;
 
     /// @param w weights by the names of the judge's file: `trunk.0.conv.weight`, `joined.weight`, `heads.figure.weight` …
     public Judge(Weights w) throws IOException {
@@ -80,9 +79,7 @@ public final class Judge {
             in = WIDTHS[i];
         }
         joined = Linear.load(w.in("joined"), mapSide() * mapSide() * in, FEATURES, true);
-        for (Question q : Question.values()) {
-            heads.put(q, Linear.load(w.in("heads." + Caption.word(q)), FEATURES, q.answers(), true));
-        }
+        heads = new Answers(w.in("heads"), FEATURES);
     }
 
     private static int mapSide() {
@@ -100,8 +97,6 @@ public final class Judge {
             h = t.segment1("judge.trunk." + i, in -> layer.norm.forwardSilu(layer.conv.forward(in[0])), h);
         }
         Var features = joined.forward(h.reshape(image.dim(0), mapSide() * mapSide() * WIDTHS[WIDTHS.length - 1])).apply(dev.retrograd.core.Unary.SILU);
-        Map<Question, Var> logits = new EnumMap<>(Question.class);
-        heads.forEach((q, head) -> logits.put(q, head.forward(features)));
-        return logits;
+        return heads.of(features);
     }
 }

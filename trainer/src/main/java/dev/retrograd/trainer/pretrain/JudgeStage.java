@@ -3,18 +3,14 @@ package dev.retrograd.trainer.pretrain;
 import dev.retrograd.autograd.Parameter;
 import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
-import dev.retrograd.autograd.op.GatherRows;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
-import dev.retrograd.core.Shape;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
 
 /// The judge, fitted to the scenes of pictures with some noise on them, held-out combinations included: it must know what it is to recognise.
 final class JudgeStage implements Stage {
@@ -53,9 +49,7 @@ final class JudgeStage implements Stage {
         World.Part part = step % HELD_OUT_EVERY == 0 ? World.Part.HELD_OUT : World.Part.TRAINING;
         Examples examples = Examples.draw(recipe, StageKey.JUDGE, step, recipe.judge().batch(), part);
         noise(examples, recipe.noise(StageKey.JUDGE, step));
-        Map<Judge.Question, Var> logits = judge.forward(t.constant(examples.images(backend)));
-        Map<Judge.Question, Var> losses = new EnumMap<>(Judge.Question.class);
-        logits.forEach((q, l) -> loss(t, q, l, examples.scenes(), losses));
+        Map<Judge.Question, Var> losses = Answers.losses(judge.forward(t.constant(examples.images(backend))), examples.scenes());
         Var total = losses.values().stream().reduce(Var::plus).orElseThrow();
         return new Fit.Loss(total, new Fit.Part("figure", losses.get(Judge.Question.FIGURE)), new Fit.Part("paint", losses.get(Judge.Question.PAINT)));
     }
@@ -69,17 +63,6 @@ final class JudgeStage implements Stage {
                 picture[i] += deviation * noise[i];
             }
         }
-    }
-
-    /// Over the scenes that the question is about; a batch with none leaves it out by asking with weight 0.
-    private void loss(Tape t, Judge.Question q, Var logits, List<Scene> scenes, Map<Judge.Question, Var> losses) {
-        int[] asked = IntStream.range(0, scenes.size()).filter(i -> q.of(scenes.get(i)) != Judge.Question.NONE).toArray();
-        if (asked.length == 0) {
-            losses.put(q, Terms.mean(logits).affine(0, 0));
-            return;
-        }
-        Var rows = logits.apply(new GatherRows(), t.constant(backend.ints("asked", Shape.of(asked.length), asked)));
-        losses.put(q, Terms.crossEntropy(rows, IntStream.of(asked).map(i -> q.of(scenes.get(i))).toArray()));
     }
 
     @Override public String sample(Path file) throws IOException {

@@ -103,6 +103,22 @@ class WorldTest {
         }
     }
 
+    @Test void aFamilyDiffersInShapeAndPlaceAlone() {
+        for (int i = 0; i < 500; i++) {
+            List<Scene> family = Families.family(RandomStream.keyed(11, i));
+            SceneObject base = family.getFirst().first();
+            assertEquals(4, new HashSet<>(family).size());
+            for (int m = 0; m < 4; m++) {
+                SceneObject o = family.get(m).first();
+                assertEquals(m == 1 || m == 3, o.figure() != base.figure());
+                assertEquals(m >= 2, o.place() != base.place());
+                assertEquals(List.of(base.paint(), base.extent(), base.texture()), List.of(o.paint(), o.extent(), o.texture()));
+                assertEquals(family.getFirst().backdrop(), family.get(m).backdrop());
+                assertFalse(family.get(m).heldOut());
+            }
+        }
+    }
+
     @Test void everyShapeHasItsOwnOutline() {
         Set<String> outlines = new HashSet<>();
         for (Figure f : Figure.values()) {
