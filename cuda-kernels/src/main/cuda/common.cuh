@@ -7,7 +7,7 @@ typedef long long i64;
 typedef unsigned char u8;
 
 // Visits every element once, whatever the number of blocks.
-#define EACH(i, n) for (i64 i = blockIdx.x * (i64) blockDim.x + threadIdx.x; i < (n); i += gridDim.x * (i64) blockDim.x)
+#define EACH(i, n) _Pragma("unroll 1") for (i64 i = blockIdx.x * (i64) blockDim.x + threadIdx.x; i < (n); i += gridDim.x * (i64) blockDim.x)
 
 // Storage types with tags of their own: f16 and bf16 are 16 bits each.
 struct f16 { unsigned short bits; };

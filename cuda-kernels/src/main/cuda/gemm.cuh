@@ -39,7 +39,7 @@ template <typename A, typename B> __device__ __forceinline__ void gemm(const A& 
             bs[bk][bn] = n0 + bn < n && k0 + bk < k ? b.at(k0 + bk, n0 + bn) : 0;
         }
         __syncthreads();
-#pragma unroll
+#pragma unroll 4
         for (int p = 0; p < STEP; p++) {
             float4 x = *reinterpret_cast<const float4*>(&as[p][row]);
             float4 w = *reinterpret_cast<const float4*>(&bs[p][column]);

@@ -1,42 +1,53 @@
 package dev.retrograd.trainer;
 
+import dev.retrograd.core.io.AtomicFile;
+import dev.retrograd.trainer.pretrain.ModelFolder;
 import dev.retrograd.unet.text.ClipTokenizer;
 import dev.retrograd.unet.text.TokenizerFiles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
+import java.util.zip.Deflater;
+import java.util.zip.ZipEntry;
+import java.util.zip.ZipInputStream;
+import java.util.zip.ZipOutputStream;
 
-/// The model inside the jar, unpacked into a temporary folder while it is open: weights are read by mapping files.
+/// The miniature model inside the jar with its rewards, unpacked into a temporary folder while it is open: weights are read by mapping files.
+///
+/// `retrograd pretrain` builds and packs it; what it consists of is {@link ModelFolder}'s.
 public final class EmbeddedModel implements AutoCloseable {
-    private static final String RESOURCES = "/dev/retrograd/trainer/model/";
-    private static final List<String> FILES = List.of("scheduler/scheduler_config.json",
-            "tokenizer/vocab.json", "tokenizer/merges.txt", "tokenizer/tokenizer_config.json", "tokenizer/special_tokens_map.json",
-            "text_encoder/config.json", "text_encoder/model.safetensors",
-            "unet/config.json", "unet/diffusion_pytorch_model.safetensors",
-            "vae/config.json", "vae/diffusion_pytorch_model.safetensors");
+    /// What {@link #pack} writes and the jar carries.
+    public static final String ARCHIVE = "miniature.zip";
+    private static final String CLIP_TOKENIZER = "dev/retrograd/trainer/clip-tokenizer";
+    /// Parts of a pretraining's folder that a user of the model needs.
+    private static final List<String> PARTS = List.of("clip", "judge", "model", "preference", "report.json");
+    /// One date for all entries, so that equal models make equal archives.
+    private static final LocalDateTime DATE = LocalDateTime.of(2026, 1, 1, 0, 0);
 
-    private final Path folder;
+    private final ModelFolder files;
 
-    private EmbeddedModel(Path folder) {
-        this.folder = folder;
+    private EmbeddedModel(Path root) {
+        files = new ModelFolder(root);
     }
 
     /// @throws IOException if the temporary folder cannot be written
     public static EmbeddedModel unpack() throws IOException {
         EmbeddedModel model = new EmbeddedModel(Files.createTempDirectory("retrograd-model-"));
         boolean done = false;
-        try {
-            for (String file : FILES) {
-                Path target = model.folder.resolve(file);
+        try (InputStream archive = EmbeddedModel.class.getResourceAsStream(ARCHIVE)) {
+            if (archive == null) {
+                throw new IOException("the jar lacks " + ARCHIVE + "; it is damaged, build it again");
+            }
+            ZipInputStream zip = new ZipInputStream(archive);
+            for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
+                Path target = model.files.root().resolve(entry.getName());
                 Files.createDirectories(target.getParent());
-                try (InputStream in = EmbeddedModel.class.getResourceAsStream(RESOURCES + file)) {
-                    if (in == null) {
-                        throw new IOException("the embedded model lacks " + file + "; the jar is damaged, build it again");
-                    }
-                    Files.copy(in, target);
-                }
+                Files.copy(zip, target);
             }
             done = true;
             return model;
@@ -47,19 +58,49 @@ public final class EmbeddedModel implements AutoCloseable {
         }
     }
 
-    /// The tokenizer of the model inside the jar, which is CLIP's.
-    ///
-    /// @throws IOException if the jar is damaged
-    public static ClipTokenizer tokenizer() throws IOException {
-        return ClipTokenizer.load(TokenizerFiles.resources(EmbeddedModel.class.getClassLoader(), (RESOURCES + "tokenizer").substring(1)), "the tokenizer inside the jar");
+    /// Whether a pretraining's folder has every part by now.
+    public static boolean isComplete(Path pretrained) {
+        return PARTS.stream().allMatch(part -> Files.exists(pretrained.resolve(part)));
     }
 
-    /// A diffusers folder.
-    public Path folder() {
-        return folder;
+    /// Packs a finished pretraining's folder as the jar carries it.
+    ///
+    /// @param pretrained folder that `pretrain` filled
+    /// @throws IOException if a part is missing or the archive cannot be written
+    public static void pack(Path pretrained, Path archive) throws IOException {
+        List<Path> all = new ArrayList<>();
+        for (String part : PARTS) {
+            try (Stream<Path> found = Files.walk(pretrained.resolve(part))) {
+                found.filter(Files::isRegularFile).sorted().forEach(all::add);
+            }
+        }
+        AtomicFile.write(archive, out -> {
+            ZipOutputStream zip = new ZipOutputStream(out);
+            zip.setLevel(Deflater.BEST_COMPRESSION);
+            for (Path file : all) {
+                ZipEntry entry = new ZipEntry(pretrained.relativize(file).toString().replace('\\', '/'));
+                entry.setTimeLocal(DATE);
+                zip.putNextEntry(entry);
+                Files.copy(file, zip);
+                zip.closeEntry();
+            }
+            zip.finish();
+        });
+    }
+
+    /// CLIP's own tokenizer, for reward models whose files come without one.
+    ///
+    /// @throws IOException if the jar is damaged
+    public static ClipTokenizer clipTokenizer() throws IOException {
+        return ClipTokenizer.load(TokenizerFiles.resources(EmbeddedModel.class.getClassLoader(), CLIP_TOKENIZER), "the tokenizer inside the jar");
+    }
+
+    /// Where its parts lie.
+    public ModelFolder files() {
+        return files;
     }
 
     @Override public void close() throws IOException {
-        OutputFolder.deleteTree(folder);
+        OutputFolder.deleteTree(files.root());
     }
 }

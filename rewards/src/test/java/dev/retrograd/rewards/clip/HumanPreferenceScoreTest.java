@@ -29,7 +29,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Upstream's scores and gradients are checked by the repository's reference folder `ci-rewards`.
+/// Upstream's scores and gradients are checked by `verify` on the reference folder tiny-rewards, too large for the repository.
 class HumanPreferenceScoreTest extends RewardContract {
     private static final String CONFIG = """
             {"model_cfg": {"embed_dim": 5, "quick_gelu": true,

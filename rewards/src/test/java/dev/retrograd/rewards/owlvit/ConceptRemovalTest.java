@@ -25,7 +25,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/// Upstream's logits, boxes and gradients are checked by the repository's reference folder `ci-rewards`.
+/// Upstream's logits, boxes and gradients are checked by `verify` on the reference folder tiny-rewards, too large for the repository.
 class ConceptRemovalTest extends RewardContract {
     @TempDir Path folder;
 

@@ -6,6 +6,7 @@ import dev.retrograd.rewards.JpegFileSize;
 import dev.retrograd.rewards.JpegSettings;
 import dev.retrograd.rewards.clip.HeadWeights;
 import dev.retrograd.rewards.clip.ImageFeatures;
+import dev.retrograd.trainer.EmbeddedModel;
 import dev.retrograd.trainer.OutputFolder;
 import dev.retrograd.trainer.SamplerSettings;
 import dev.retrograd.trainer.SettingException;
@@ -46,7 +47,7 @@ final class FitReward implements Callable<Integer> {
     private static final List<String> OF_SAMPLING = List.of("--model", "--prompts", "--prompt", "--count", "--steps", "--guidance", "--eta", "--height", "--width", "--negative-prompt");
     private static final List<String> OF_SCORING = List.of("--score", "--goal", "--jpeg-quality");
 
-    @Option(names = "--clip", paramLabel = "DIR", required = true, description = "CLIP as a transformers folder, whose features the reward is read off.")
+    @Option(names = "--clip", paramLabel = "DIR", description = "CLIP as a transformers folder, whose features the reward is read off; without it, the small one inside the jar.")
     private Path clip;
 
     @Option(names = "--images", paramLabel = "DIR", description = "Folder of PNG and JPEG files to fit on; without it, images are sampled.")
@@ -142,7 +143,7 @@ final class FitReward implements Callable<Integer> {
             result.head().write(output);
             out.println("fitted:   " + result.fitted());
             out.println("held out: " + result.heldOut());
-            out.println("reward " + called + ", " + shape(result.head()) + ": train --reward fitted --reward-head " + output + " --reward-model " + clip);
+            out.println("reward " + called + ", " + shape(result.head()) + ": train --reward fitted --reward-head " + output + (clip == null ? "" : " --reward-model " + clip));
         } catch (StopRequested e) {
             out.println("stopped before the reward was fitted; nothing is written");
             return ExitCode.INTERRUPTED;
@@ -186,7 +187,16 @@ final class FitReward implements Callable<Integer> {
     }
 
     private FeatureTable table(Backend backend, PrintWriter out, Interrupt interrupt) throws IOException {
-        try (ImageFeatures tower = ImageFeatures.load(backend, clip)) {
+        if (clip != null) {
+            return table(backend, out, interrupt, clip);
+        }
+        try (EmbeddedModel inside = EmbeddedModel.unpack()) {
+            return table(backend, out, interrupt, inside.files().clip());
+        }
+    }
+
+    private FeatureTable table(Backend backend, PrintWriter out, Interrupt interrupt, Path folder) throws IOException {
+        try (ImageFeatures tower = ImageFeatures.load(backend, folder)) {
             if (images != null) {
                 return table(backend, out, interrupt, tower, rated());
             }
@@ -206,7 +216,7 @@ final class FitReward implements Callable<Integer> {
                 stopIf(interrupt);
                 progress.progressed(done);
             });
-            progress.said(size + " images, " + (images == null ? "sampled from " + model.name() : "of " + images) + ", features of length " + tower.width() + " from " + clip);
+            progress.said(size + " images, " + (images == null ? "sampled from " + model.name() : "of " + images) + ", features of length " + tower.width() + " from " + (clip == null ? "the CLIP inside the jar" : clip));
             return table;
         }
     }

@@ -44,7 +44,7 @@ final class ModelOptions {
             return StableDiffusion.load(backend, model);
         }
         try (EmbeddedModel unpacked = EmbeddedModel.unpack()) {
-            return StableDiffusion.load(backend, unpacked.folder());
+            return StableDiffusion.load(backend, unpacked.files().model());
         }
     }
 }

@@ -2,6 +2,7 @@ package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.cpu.CpuBackend;
+import dev.retrograd.trainer.EmbeddedModel;
 import dev.retrograd.trainer.pretrain.Pretraining;
 import dev.retrograd.trainer.pretrain.Recipe;
 import java.io.IOException;
@@ -54,6 +55,10 @@ final class Pretrain implements Callable<Integer> {
                 out.println(line);
                 out.flush();
             }, interrupt::requested).run(stages);
+            if (done && EmbeddedModel.isComplete(output)) {
+                EmbeddedModel.pack(output, output.resolve(EmbeddedModel.ARCHIVE));
+                out.println("packed as the jar carries it: " + output.resolve(EmbeddedModel.ARCHIVE));
+            }
             return done ? ExitCode.DONE : ExitCode.INTERRUPTED;
         }
     }

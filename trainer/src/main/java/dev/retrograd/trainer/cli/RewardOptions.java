@@ -17,6 +17,7 @@ import dev.retrograd.rewards.owlvit.ObjectCount;
 import dev.retrograd.trainer.EmbeddedModel;
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.method.RewardLoss;
+import dev.retrograd.trainer.pretrain.ModelFolder;
 import dev.retrograd.unet.text.ClipTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -25,10 +26,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.function.Function;
 import picocli.CommandLine.Option;
 
 /// What is raised.
 final class RewardOptions {
+    private static final String CLIP_FOLDER = "a folder with CLIP in transformers' layout";
+
     @Option(names = "--reward", paramLabel = "REWARD[:WEIGHT]", split = ",|" + Settings.SEPARATOR, defaultValue = "compressibility", hideParamSyntax = true,
             description = "compressibility (minus the KB of a JPEG file), incompressibility, aesthetic (LAION's predictor), hps (human preference of image and prompt, version 2), "
                     + "concept-removal (1 - OWL-ViT's confidence in --query), object-count (-|--count - objects|, by OWL-ViT), clip (similarity of image and prompt), "
@@ -36,7 +40,7 @@ final class RewardOptions {
     private List<String> rewards;
 
     @Option(names = "--reward-model", paramLabel = "[REWARD=]PATH", split = Settings.SEPARATOR, hideParamSyntax = true,
-            description = "The reward's model: for clip and fitted CLIP as a transformers folder; for aesthetic the same with sac+logos+ava1-l14-linearMSE.pth in it; "
+            description = "The reward's model; the model inside the jar has small ones of its own for aesthetic, hps, clip and fitted. For clip and fitted CLIP as a transformers folder; for aesthetic the same with sac+logos+ava1-l14-linearMSE.pth in it; "
                     + "for hps HPS_v2_compressed.pt, a folder with it, or a CLIP of transformers' that was trained on preferences; for concept-removal and object-count OWL-ViT as a transformers folder. With several rewards, one for each, as in aesthetic=DIR.")
     private List<String> rewardModels;
 
@@ -72,11 +76,12 @@ final class RewardOptions {
 
     /// What the flags ask for.
     ///
+    /// @param embedded whether the images are those of the miniature model inside the jar, beside which small rewards lie
     /// @throws SettingException if that cannot be
-    Loader choose() {
+    Loader choose(boolean embedded) {
         List<RewardChoice> choices = choices();
         requireKnownModels(choices);
-        List<Weighted> chosen = choices.stream().map(c -> new Weighted(loader(c), c.weight())).toList();
+        List<Weighted> chosen = choices.stream().map(c -> new Weighted(loader(c, embedded), c.weight())).toList();
         return chosen.size() == 1 && chosen.getFirst().weight().isEmpty() ? chosen.getFirst().loader() : b -> sum(b, chosen);
     }
 
@@ -106,18 +111,14 @@ final class RewardOptions {
         return choices;
     }
 
-    private Loader loader(RewardChoice choice) {
+    private Loader loader(RewardChoice choice, boolean embedded) {
         return switch (choice.kind()) {
             case COMPRESSIBILITY -> jpeg(FileSizeGoal.SMALLER);
             case INCOMPRESSIBILITY -> jpeg(FileSizeGoal.LARGER);
-            case AESTHETIC -> {
-                Path model = model(choice, "a folder with CLIP in transformers' layout and LAION's head");
-                yield b -> AestheticScore.load(b, model, resampling());
-            }
-            case HPS -> {
-                Path model = model(choice, "HPS_v2_compressed.pt or a folder with it");
-                yield b -> HumanPreferenceScore.load(b, model, Optional.of(tokenizer(model)), resampling());
-            }
+            case AESTHETIC -> from(choice, "a folder with CLIP in transformers' layout and LAION's head", embedded, ModelFolder::clip,
+                    (b, model) -> AestheticScore.load(b, model, resampling()));
+            case HPS -> from(choice, "HPS_v2_compressed.pt or a folder with it", embedded, ModelFolder::preference,
+                    (b, model) -> HumanPreferenceScore.load(b, model, Optional.of(tokenizer(model)), resampling()));
             case CONCEPT_REMOVAL -> {
                 Path model = owlVit(choice);
                 String concept = query == null ? ConceptRemoval.DEFAULT_QUERY : query();
@@ -132,18 +133,33 @@ final class RewardOptions {
                 String object = query();
                 yield b -> ObjectCount.load(b, model, tokenizer(model), object, count);
             }
-            case CLIP -> {
-                Path model = clip(choice);
-                yield b -> ClipSimilarity.load(b, model);
-            }
+            case CLIP -> from(choice, CLIP_FOLDER, embedded, ModelFolder::clip, ClipSimilarity::load);
             case FITTED -> {
                 if (rewardHead == null) {
                     throw new SettingException("--reward fitted: needs --reward-head, a file that fit-reward wrote");
                 }
-                Path model = clip(choice);
-                yield b -> FittedReward.load(b, model, rewardHead);
+                yield from(choice, CLIP_FOLDER, embedded, ModelFolder::clip, (b, model) -> FittedReward.load(b, model, rewardHead));
             }
         };
+    }
+
+    /// Loads a reward from a model's folder.
+    @FunctionalInterface private interface FromModel {
+        DifferentiableReward load(Backend backend, Path model) throws IOException;
+    }
+
+    /// A reward from the model that the flags name, or else from the small one beside the miniature.
+    private Loader from(RewardChoice choice, String what, boolean embedded, Function<ModelFolder, Path> beside, FromModel load) {
+        Optional<Path> named = named(choice);
+        if (named.isEmpty() && embedded) {
+            return b -> {
+                try (EmbeddedModel miniature = EmbeddedModel.unpack()) {
+                    return load.load(b, beside.apply(miniature.files()));
+                }
+            };
+        }
+        Path model = named.orElseThrow(() -> needs(choice, what));
+        return b -> load.load(b, model);
     }
 
     private Loader jpeg(FileSizeGoal goal) {
@@ -156,12 +172,8 @@ final class RewardOptions {
         return query;
     }
 
-    private Path clip(RewardChoice choice) {
-        return model(choice, "a folder with CLIP in transformers' layout");
-    }
-
     private Path owlVit(RewardChoice choice) {
-        return model(choice, "a folder with OWL-ViT in transformers' layout");
+        return named(choice).orElseThrow(() -> needs(choice, "a folder with OWL-ViT in transformers' layout"));
     }
 
     /// Refuses models of rewards that are not asked for.
@@ -174,11 +186,14 @@ final class RewardOptions {
         }
     }
 
-    private Path model(RewardChoice choice, String what) {
+    private Optional<Path> named(RewardChoice choice) {
         String prefix = choice.kind().id() + "=";
         return (rewardModels == null ? List.<String>of() : rewardModels).stream().filter(m -> m.startsWith(prefix) || rewards.size() == 1).findFirst()
-                .map(m -> Path.of(m.startsWith(prefix) ? m.substring(prefix.length()) : m))
-                .orElseThrow(() -> new SettingException("--reward " + choice.kind().id() + ": needs --reward-model, " + what));
+                .map(m -> Path.of(m.startsWith(prefix) ? m.substring(prefix.length()) : m));
+    }
+
+    private static SettingException needs(RewardChoice choice, String what) {
+        return new SettingException("--reward " + choice.kind().id() + ": needs --reward-model, " + what);
     }
 
     private Resampling resampling() {
@@ -187,7 +202,7 @@ final class RewardOptions {
 
     /// The folder's own tokenizer; CLIP's from the jar where there is none, as upstream's checkpoints come without.
     private static ClipTokenizer tokenizer(Path model) throws IOException {
-        return Files.exists(model.resolve("vocab.json")) ? ClipTokenizer.load(model) : EmbeddedModel.tokenizer();
+        return Files.exists(model.resolve("vocab.json")) ? ClipTokenizer.load(model) : EmbeddedModel.clipTokenizer();
     }
 
     RewardLoss loss() {

@@ -142,7 +142,7 @@ final class Train implements Callable<Integer> {
     }
 
     @Override public Integer call() throws IOException {
-        Request request = new Request(SettingException.named("--truncation", () -> Truncation.parse(truncation)), optimizer(), adapters(), reward.choose(), reward.loss(), prompts.source(),
+        Request request = new Request(SettingException.named("--truncation", () -> Truncation.parse(truncation)), optimizer(), adapters(), reward.choose(model.embedded()), reward.loss(), prompts.source(),
                 Resume.find(resume, output));
         Path folder = request.from().run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
         try (Interrupt interrupt = main.interruptible(); RunDirectory run = RunDirectory.open(folder)) {

@@ -29,7 +29,7 @@ class RewardOptionsTest {
     }
 
     private static float score(String... args) throws IOException {
-        try (CpuBackend b = new CpuBackend(); DifferentiableReward reward = parsed(args).choose().on(b); Scope _ = b.memory().open("score"); Tape t = new Tape(b, Segment.Policy.STORE_ALL)) {
+        try (CpuBackend b = new CpuBackend(); DifferentiableReward reward = parsed(args).choose(false).on(b); Scope _ = b.memory().open("score"); Tape t = new Tape(b, Segment.Policy.STORE_ALL)) {
             return b.toFloats(reward.score(t.constant(b.floats("pixels", Shape.of(1, 16, 16, 3), new RandomValues(1).uniform(16 * 16 * 3, 0, 1))), List.of("")).value())[0];
         }
     }
@@ -56,6 +56,6 @@ class RewardOptionsTest {
         "--reward=compressibility,incompressibility,clip|--reward clip: needs --reward-model, a folder with CLIP in transformers' layout"})
     void refusesWhatCannotBe(String args, String message) {
         RewardOptions options = parsed(args.split(" "));
-        assertEquals(message, assertThrows(SettingException.class, options::choose).getMessage());
+        assertEquals(message, assertThrows(SettingException.class, () -> options.choose(false)).getMessage());
     }
 }
