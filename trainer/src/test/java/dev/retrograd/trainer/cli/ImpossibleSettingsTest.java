@@ -26,7 +26,7 @@ class ImpossibleSettingsTest {
                 "--lora-rank=2147483647", "--lora-alpha=0", "--lora-alpha=NaN", "--lora-targets=nothing", "--lora-targets=,", "--lora-targets=conv_in", "--seed=x", "--save-every=0",
                 "--keep-checkpoints=-1", "--sample-every=-1", "--threads=0", "--jpeg-quality=0", "--jpeg-quality=101", "--target=NaN", "--truncation=fixed(0)", "--truncation=fixed(3)",
                 "--truncation=fixed(99999999999)", "--truncation=uniform(0,3)", "--truncation=uniform(2,1)", "--truncation=gaussian(NaN,1)", "--truncation=", "--truncation=half", "--device=tpu",
-                "--reward=beauty", "--reward=clip", "--method=luck", "--lr-schedule=up", "--prompts=", "--prompt-template=a photo", "--model=", "--lora=", "--config=", "--resume=", "--stepz=3");
+                "--reward=beauty", "--reward=concept-removal", "--method=luck", "--lr-schedule=up", "--prompts=", "--prompt-template=a photo", "--model=", "--lora=", "--config=", "--resume=", "--stepz=3");
     }
 
     @ParameterizedTest
