@@ -8,19 +8,19 @@ import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
+import java.lang.invoke.MethodHandleProxies;
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.LongFunction;
 
 /// Off-heap memory of the CPU backend: malloc behind a cache of size classes, since a training step asks for the same sizes again and again.
 @SuppressWarnings("restricted")
 final class CpuMemory implements AutoCloseable {
     private static final Linker LINKER = Linker.nativeLinker();
-    private static final MethodHandle MALLOC = LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow("malloc"),
-            FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG));
-    private static final MethodHandle FREE = LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow("free"),
-            FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));
+    private static final LongFunction<MemorySegment> MALLOC = bound(LongFunction.class, "malloc", FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG));
+    private static final Consumer<MemorySegment> FREE = bound(Consumer.class, "free", FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));
     /// Classes per doubling: at most 1/8 of a block is slack.
     private static final int CLASSES_PER_DOUBLING = 8;
 
@@ -32,6 +32,12 @@ final class CpuMemory implements AutoCloseable {
     /// @param poison whether fresh tensors are filled with NaN, so that a kernel that leaves part of its output unwritten is seen in tests
     CpuMemory(boolean poison) {
         this.poison = poison;
+    }
+
+    /// A function of the C library; it throws nothing.
+    @SuppressWarnings("unchecked")
+    private static <T> T bound(Class<?> type, String function, FunctionDescriptor descriptor) {
+        return (T) MethodHandleProxies.asInterfaceInstance(type, LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(function), descriptor));
     }
 
     Memory memory() {
@@ -67,10 +73,10 @@ final class CpuMemory implements AutoCloseable {
     }
 
     private MemorySegment malloc(String name, long size) {
-        MemorySegment raw = callMalloc(size + Memory.ALIGNMENT);
+        MemorySegment raw = MALLOC.apply(size + Memory.ALIGNMENT).reinterpret(size + Memory.ALIGNMENT);
         if (raw.address() == 0) {
             trim();
-            raw = callMalloc(size + Memory.ALIGNMENT);
+            raw = MALLOC.apply(size + Memory.ALIGNMENT).reinterpret(size + Memory.ALIGNMENT);
         }
         if (raw.address() == 0) {
             throw new OutOfMemoryException("cpu: no room for '" + name + "' of " + size + " bytes in " + memory.path() + "; "
@@ -78,14 +84,6 @@ final class CpuMemory implements AutoCloseable {
         }
         reserved += size;
         return raw;
-    }
-
-    private static MemorySegment callMalloc(long size) {
-        try {
-            return ((MemorySegment) MALLOC.invokeExact(size)).reinterpret(size);
-        } catch (Throwable e) {
-            throw new AssertionError("malloc", e);
-        }
     }
 
     /// Smallest class that holds so many bytes.
@@ -99,18 +97,10 @@ final class CpuMemory implements AutoCloseable {
         cache.values().forEach(blocks -> {
             blocks.forEach(b -> {
                 reserved -= b.size;
-                callFree(b.raw);
+                FREE.accept(b.raw);
             });
             blocks.clear();
         });
-    }
-
-    private static void callFree(MemorySegment raw) {
-        try {
-            FREE.invokeExact(raw);
-        } catch (Throwable e) {
-            throw new AssertionError("free", e);
-        }
     }
 
     @Override public void close() {
