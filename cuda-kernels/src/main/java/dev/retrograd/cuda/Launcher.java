@@ -4,10 +4,6 @@ import dev.retrograd.core.DType;
 import dev.retrograd.core.DTypeException;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -56,16 +52,7 @@ final class Launcher {
     }
 
     private CudaDriver.Module module(String name) {
-        return modules.computeIfAbsent(name, n -> {
-            try (InputStream in = Launcher.class.getResourceAsStream(n + ".ptx")) {
-                if (in == null) {
-                    throw new IllegalStateException("cuda: the resource " + n + ".ptx is missing");
-                }
-                return driver.load(n, new String(in.readAllBytes(), StandardCharsets.UTF_8));
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-        });
+        return modules.computeIfAbsent(name, n -> driver.load(n, PtxText.read(n)));
     }
 
     /// Device address of a tensor's first element.

@@ -6,7 +6,6 @@ import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendContract;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
 import java.util.TreeSet;
@@ -35,7 +34,7 @@ class CudaContractTest extends BackendContract {
     private static Set<String> unlaunched() throws IOException {
         Set<String> names = new TreeSet<>();
         for (Path source : PtxBuild.sources(Path.of(""))) {
-            names.addAll(EmulatedDriver.kernels(Files.readString(PtxBuild.text(Path.of(""), source))));
+            names.addAll(EmulatedDriver.kernels(PtxBuild.read(Path.of(""), source)));
         }
         names.removeAll(driver.launched());
         return names;

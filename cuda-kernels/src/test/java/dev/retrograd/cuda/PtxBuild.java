@@ -1,6 +1,8 @@
 package dev.retrograd.cuda;
 
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,30 +17,46 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import java.util.zip.Deflater;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.GZIPOutputStream;
 
 /// Compiles the CUDA sources to the PTX that is checked in. After a change of a `.cu` or `.cuh` file, with CUDA 13's nvcc on the path:
-/// `java cuda-kernels/src/test/java/dev/retrograd/cuda/PtxBuild.java` in the repository's root.
+/// `java cuda-kernels/src/test/java/dev/retrograd/cuda/PtxBuild.java` in the repository's root. With `--text DIR` it writes what is checked
+/// in, uncompressed, to a folder instead: to be read, or to be given to ptxas.
 ///
 /// The text is for compute_80, and its `.version` is lowered to 7.0, which every driver from CUDA 11.0 on reads. Its first lines name the
-/// source, the hash of all that it was compiled from, and the compiler.
+/// source, the hash of all that it was compiled from, and the compiler. Compression adds no name and no time: equal text, equal bytes.
 public final class PtxBuild {
     private static final Path SOURCES = Path.of("src/main/cuda");
+    private static final String ENDING = ".ptx.gz";
     private static final Path TEXTS = Path.of("src/main/resources/dev/retrograd/cuda");
 
     private PtxBuild() {
     }
 
     /// Writes all texts whose source has changed, or those named, and says which.
-    public static void main(String[] names) throws IOException, InterruptedException {
+    public static void main(String[] arguments) throws IOException, InterruptedException {
         Path module = Files.isDirectory(SOURCES) ? Path.of("") : Path.of("cuda-kernels");
+        if (arguments.length == 2 && arguments[0].equals("--text")) {
+            unpack(module, Path.of(arguments[1]));
+            return;
+        }
         for (Path source : sources(module)) {
-            Path text = text(module, source);
-            boolean stale = !Files.exists(text) || !Files.readString(text).startsWith(stamp(source));
-            if (stale || List.of(names).contains(source.getFileName().toString())) {
-                Files.createDirectories(text.getParent());
-                Files.writeString(text, compile(source));
-                System.out.println(text);
+            Path file = file(module, source);
+            boolean stale = !Files.exists(file) || !read(module, source).startsWith(stamp(source));
+            if (stale || List.of(arguments).contains(source.getFileName().toString())) {
+                Files.createDirectories(file.getParent());
+                write(compile(source), file);
+                System.out.println(file);
             }
+        }
+    }
+
+    private static void unpack(Path module, Path folder) throws IOException {
+        Files.createDirectories(folder);
+        for (Path source : sources(module)) {
+            Files.writeString(folder.resolve(name(source) + ".ptx"), read(module, source));
         }
     }
 
@@ -49,9 +67,29 @@ public final class PtxBuild {
         }
     }
 
-    /// Where a source's PTX is checked in.
-    static Path text(Path module, Path source) {
-        return module.resolve(TEXTS).resolve(source.getFileName().toString().replace(".cu", ".ptx"));
+    /// The PTX of a source, as it is checked in.
+    static String read(Path module, Path source) throws IOException {
+        try (InputStream in = new GZIPInputStream(Files.newInputStream(file(module, source)))) {
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+        }
+    }
+
+    private static void write(String text, Path file) throws IOException {
+        try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file)) {
+            {
+                def.setLevel(Deflater.BEST_COMPRESSION);
+            }
+        }) {
+            out.write(text.getBytes(StandardCharsets.UTF_8));
+        }
+    }
+
+    private static Path file(Path module, Path source) {
+        return module.resolve(TEXTS).resolve(name(source) + ENDING);
+    }
+
+    private static String name(Path source) {
+        return source.getFileName().toString().replace(".cu", "");
     }
 
     /// First line of the PTX of this source as it is now: its name and the hash of it and the headers that it includes.
@@ -85,7 +123,7 @@ public final class PtxBuild {
         }
     }
 
-    /// The PTX of a source, as it is checked in.
+    /// The PTX of a source, as it would be checked in.
     static String compile(Path source) throws IOException, InterruptedException {
         Path output = Files.createTempFile("retrograd", ".ptx");
         try {

@@ -7,7 +7,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,7 +23,7 @@ class PtxTest {
         List<Path> sources = PtxBuild.sources(MODULE);
         assertFalse(sources.isEmpty());
         for (Path source : sources) {
-            String text = Files.readString(PtxBuild.text(MODULE, source));
+            String text = PtxBuild.read(MODULE, source);
             assertTrue(text.startsWith(PtxBuild.stamp(source)), source + " has changed since its PTX was built: run PtxBuild");
             assertTrue(text.contains("\n.version 7.0\n.target sm_80\n"), source.toString());
         }
@@ -35,7 +34,7 @@ class PtxTest {
         assumeTrue(compiler.isPresent(), "no nvcc on the path");
         int compared = 0;
         for (Path source : PtxBuild.sources(MODULE)) {
-            String text = Files.readString(PtxBuild.text(MODULE, source));
+            String text = PtxBuild.read(MODULE, source);
             String builtBy = text.lines().skip(1).findFirst().orElseThrow();
             if (builtBy.equals("// " + compiler.get())) {
                 assertEquals(text, PtxBuild.compile(source), source.toString());
@@ -50,7 +49,7 @@ class PtxTest {
         JNvPTXCompiler.setExceptionsEnabled(true);
         List<Integer> sizes = new ArrayList<>();
         for (Path source : PtxBuild.sources(MODULE)) {
-            byte[] text = (Files.readString(PtxBuild.text(MODULE, source)) + "\0").getBytes(StandardCharsets.UTF_8);
+            byte[] text = (PtxBuild.read(MODULE, source) + "\0").getBytes(StandardCharsets.UTF_8);
             nvPTXCompilerHandle handle = new nvPTXCompilerHandle();
             JNvPTXCompiler.nvPTXCompilerCreate(handle, text.length, text);
             JNvPTXCompiler.nvPTXCompilerCompile(handle, 1, new String[] {"--gpu-name=sm_80"});
