@@ -59,7 +59,7 @@ class DamagedFilesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"scheduler/scheduler_config.json", "tokenizer/vocab.json", "tokenizer/merges.txt", "tokenizer/tokenizer_config.json", "text_encoder/config.json",
+    @ValueSource(strings = {"scheduler/scheduler_config.json", "tokenizer/merges.txt", "tokenizer/tokenizer_config.json", "text_encoder/config.json",
         "text_encoder/model.safetensors", "unet/config.json", UNET, "vae/config.json", "vae/diffusion_pytorch_model.safetensors"})
     void everyModelFileIsNeededWhole(String file) throws IOException {
         Path model = model();

@@ -1,5 +1,8 @@
 package dev.retrograd.unet.text;
 
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
 /// One printable character for every byte, in which vocabulary files spell tokens: printable Latin-1 stands for itself, the other 68
 /// bytes are U+0100 and the following, in their order.
 ///
@@ -14,6 +17,11 @@ public final class ByteAlphabet {
     /// @param value a byte, 0..255
     public static char glyph(int value) {
         return GLYPHS[value];
+    }
+
+    /// The characters of all bytes in the order that CLIP's vocabulary begins with: those that stand for themselves first.
+    static Stream<String> inVocabularyOrder() {
+        return IntStream.range(0, GLYPHS.length).mapToObj(b -> GLYPHS[b]).sorted().map(String::valueOf);
     }
 
     /// @return the byte that the character stands for, or -1

@@ -21,7 +21,7 @@ import java.util.Set;
 
 /// Reads the files that `CLIPTokenizer.save_pretrained` writes.
 ///
-/// Required are `vocab.json`, `merges.txt` and `tokenizer_config.json`; `special_tokens_map.json` and `added_tokens.json` are read where
+/// Required are `vocab.json` (unless `merges.txt` is CLIP's own), `merges.txt` and `tokenizer_config.json`; `special_tokens_map.json` and `added_tokens.json` are read where
 /// they exist. As upstream, the map of special tokens overrides the configuration unless the latter has `added_tokens_decoder`. A merge
 /// whose result the vocabulary lacks is accepted, as upstream does: its result encodes as the unknown token. The flags `lstrip` and
 /// `rstrip` of special tokens have no effect, since white space never becomes a token; `single_word` is refused.
@@ -62,7 +62,8 @@ final class VocabularyReader {
         rightSided(config, "padding_side");
         rightSided(config, "truncation_side");
 
-        Map<String, Integer> ids = ids(VOCAB, requiredObject(VOCAB));
+        List<BytePairEncoder.Merge> merges = merges();
+        Map<String, Integer> ids = vocabulary(merges);
         Map<String, Integer> inText = addedTokens(config);
         inText.forEach(ids::putIfAbsent);
         rejectSharedIds(ids);
@@ -75,9 +76,27 @@ final class VocabularyReader {
         int unknown = unknownName.isEmpty() ? ids.getOrDefault(WordSplitter.END_MARKER, end)
             : specialId("unk_token", "", specialMap, config, ids, inText);
         SpecialTokens special = new SpecialTokens(begin, end, unknown, pad, inText);
-        List<BytePairEncoder.Merge> merges = merges();
         requireWhole(ids, inText, merges);
         return new Vocabulary(ids, merges, special, maxLength(config));
+    }
+
+    /// CLIP's own vocabulary follows from its merges, as openai/CLIP makes it: bytes inside a word, bytes at its end, what each merge
+    /// gives, begin and end. So its `vocab.json` need not be there.
+    private Map<String, Integer> vocabulary(List<BytePairEncoder.Merge> merges) throws IOException {
+        Optional<byte[]> written = content(VOCAB);
+        if (written.isPresent() || merges.size() != MAX_MERGES) {
+            return ids(VOCAB, requiredObject(VOCAB));
+        }
+        List<String> tokens = new ArrayList<>();
+        ByteAlphabet.inVocabularyOrder().forEach(tokens::add);
+        tokens.stream().map(b -> b + WORD_END).toList().forEach(tokens::add);
+        merges.forEach(m -> tokens.add(m.left() + m.right()));
+        tokens.addAll(List.of(WordSplitter.START_MARKER, WordSplitter.END_MARKER));
+        Map<String, Integer> ids = new HashMap<>();
+        for (String token : tokens) {
+            ids.put(token, ids.size());
+        }
+        return ids;
     }
 
     /// A vocabulary that has every byte was learnt with its merges: half of a file of merges would silently spell words in other tokens.

@@ -36,6 +36,14 @@ class ClipTokenizerTest {
         golden = new ObjectMapper().readTree(Golden.path("ci-sd/tokens.json").toFile());
     }
 
+    /// The reference folder has no `vocab.json`, to keep the repository small.
+    @Test void clipsVocabularyFollowsFromItsMerges() {
+        assertEquals(49_408, tokenizer.vocabularySize());
+        assertEquals(49_406, tokenizer.startId());
+        assertEquals(49_407, tokenizer.endId());
+        assertEquals("!", tokenizer.decode(new int[] {0}));
+    }
+
     private static int[] ints(JsonNode array) {
         return StreamSupport.stream(array.spliterator(), false).mapToInt(JsonNode::intValue).toArray();
     }

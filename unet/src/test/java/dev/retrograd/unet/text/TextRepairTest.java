@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.io.InputStream;
 import java.time.Duration;
+import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -34,7 +35,7 @@ class TextRepairTest {
     }
 
     private static JsonNode golden() throws IOException {
-        try (InputStream in = TextRepairTest.class.getResourceAsStream("text-repair.json")) {
+        try (InputStream in = new GZIPInputStream(TextRepairTest.class.getResourceAsStream("text-repair.json.gz"))) {
             return new ObjectMapper().readTree(in).get("cases");
         }
     }

@@ -99,8 +99,9 @@ class TokenizerFilesTest {
     }
 
     @Test void namesTheMissingFile(@TempDir Path empty) {
-        contents.remove("merges.txt");
+        byte[] merges = contents.remove("merges.txt");
         refused("tok/merges.txt: the file is required, got none");
+        contents.put("merges.txt", merges);
         contents.remove("vocab.json");
         refused("tok/vocab.json: the file is required, got none");
         ModelFormatException e = assertThrows(ModelFormatException.class, () -> ClipTokenizer.load(empty));

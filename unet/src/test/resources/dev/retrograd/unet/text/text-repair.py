@@ -1,8 +1,9 @@
-"""Writes text-repair.json: broken texts and what ftfy.fix_text and html.unescape make of them.
+"""Writes text-repair.json.gz: broken texts and what ftfy.fix_text and html.unescape make of them.
 
     pip install ftfy==6.3.1
     python text-repair.py
 """
+import gzip
 import html
 import json
 import pathlib
@@ -57,7 +58,7 @@ def main():
     versions = {"ftfy": ftfy.__version__, "python": platform.python_version(), "unicode": unicodedata.unidata_version}
     lines = ",\n".join(json.dumps(row) for row in rows)
     out = '{"versions": %s, "cases": [\n%s\n]}\n' % (json.dumps(versions), lines)
-    pathlib.Path(__file__).with_suffix(".json").write_text(out, encoding="utf-8")
+    pathlib.Path(__file__).with_suffix(".json.gz").write_bytes(gzip.compress(out.encode("utf-8"), mtime=0))
 
 
 main()
