@@ -55,21 +55,29 @@ public final class DdimSchedule {
         return (1 - previous) / (1 - alpha) * (1 - alpha / previous);
     }
 
-    /// The update of a step as sums of the latent x, the predicted noise ε and fresh noise z.
+    /// The update of a step as sums of the latent x, the UNet's output and fresh noise z.
     ///
-    /// With ᾱ, ᾱ' and σ = eta·√variance: `x̂0 = (x − √(1−ᾱ)·ε)/√ᾱ` and `x' = √ᾱ'·x̂0 + √(1−ᾱ'−σ²)·ε + σ·z` (eq. 12, 16).
+    /// With ᾱ, ᾱ' and σ = eta·√variance: `x̂0 = (x − √(1−ᾱ)·ε)/√ᾱ` and `x' = √ᾱ'·x̂0 + √(1−ᾱ'−σ²)·ε + σ·z` (eq. 12, 16), where the output
+    /// is ε; where it is the velocity v, `x̂0 = √ᾱ·x − √(1−ᾱ)·v` and `ε = √ᾱ·v + √(1−ᾱ)·x` (arXiv 2202.00512, appendix D).
     ///
     /// @param eta 0 deterministic … 1 ancestral
     public Coefficients coefficients(int step, double eta) {
         double alpha = noise.alphaCumprod(timesteps[step]);
         double previous = noise.alphaCumprod(previousTimestep(step));
         double sigma = eta * Math.sqrt((1 - previous) / (1 - alpha) * (1 - alpha / previous));
-        double x0OfEps = -Math.sqrt(1 - alpha) / Math.sqrt(alpha);
         double direction = Math.sqrt(Math.max(0, 1 - previous - sigma * sigma));
-        return new Coefficients(1 / Math.sqrt(alpha), x0OfEps, Math.sqrt(previous / alpha), Math.sqrt(previous) * x0OfEps + direction, sigma);
+        double signal = Math.sqrt(alpha);
+        double spread = Math.sqrt(1 - alpha);
+        return switch (noise.prediction()) {
+            case EPSILON -> {
+                double x0OfOutput = -spread / signal;
+                yield new Coefficients(1 / signal, x0OfOutput, Math.sqrt(previous / alpha), Math.sqrt(previous) * x0OfOutput + direction, sigma);
+            }
+            case V -> new Coefficients(signal, -spread, Math.sqrt(previous) * signal + direction * spread, direction * signal - Math.sqrt(previous) * spread, sigma);
+        };
     }
 
-    /// `x̂0 = x0OfX·x + x0OfEps·ε` and `x' = ofX·x + ofEps·ε + sigma·z`.
-    public record Coefficients(double x0OfX, double x0OfEps, double ofX, double ofEps, double sigma) {
+    /// `x̂0 = x0OfX·x + x0OfOutput·output` and `x' = ofX·x + ofOutput·output + sigma·z`.
+    public record Coefficients(double x0OfX, double x0OfOutput, double ofX, double ofOutput, double sigma) {
     }
 }

@@ -11,7 +11,7 @@ import java.util.Optional;
 ///
 /// | variable | shape | unit |
 /// |---|---|---|
-/// | x, eps | [B,H,W,4] | latent; predicted noise, guided |
+/// | x, eps | [B,H,W,4] | latent; the UNet's prediction, guided: noise, or velocity where the schedule says so |
 /// | noise | [B,H,W,4] | N(0,1); wanted when eta > 0 |
 ///
 /// Source: arXiv 2010.02502, eq. 12 (update), 16 (sigma). Parity: diffusers `DDIMScheduler.step`; TRL and ddpo-pytorch for the log-probability.
@@ -30,16 +30,16 @@ public record DdimStep(DdimSchedule schedule, int step, double eta) {
     public Var next(Var x, Var eps, Optional<Var> noise) {
         DdimSchedule.Coefficients c = schedule.coefficients(step, eta);
         if (eta == 0) {
-            return x.apply(new LinearCombination(0, c.ofX(), c.ofEps()), eps);
+            return x.apply(new LinearCombination(0, c.ofX(), c.ofOutput()), eps);
         }
         Var z = noise.orElseThrow(() -> new IllegalArgumentException("ddim step: eta " + eta + " needs noise"));
-        return x.apply(new LinearCombination(0, c.ofX(), c.ofEps(), c.sigma()), eps, z);
+        return x.apply(new LinearCombination(0, c.ofX(), c.ofOutput(), c.sigma()), eps, z);
     }
 
-    /// The clean latent that the predicted noise implies.
+    /// The clean latent that the prediction implies.
     public Var clean(Var x, Var eps) {
         DdimSchedule.Coefficients c = schedule.coefficients(step, eta);
-        return x.apply(new LinearCombination(0, c.x0OfX(), c.x0OfEps()), eps);
+        return x.apply(new LinearCombination(0, c.x0OfX(), c.x0OfOutput()), eps);
     }
 
     /// log N(next; mean, σ²), averaged over the latent (not summed, as upstream has it), `[B]`; `next` is cut off from gradients.
@@ -50,7 +50,7 @@ public record DdimStep(DdimSchedule schedule, int step, double eta) {
             throw new IllegalArgumentException("log-probability: eta must be above 0, got 0");
         }
         DdimSchedule.Coefficients c = schedule.coefficients(step, eta);
-        Var mean = x.apply(new LinearCombination(0, c.ofX(), c.ofEps()), eps);
+        Var mean = x.apply(new LinearCombination(0, c.ofX(), c.ofOutput()), eps);
         Var deviation = next.detach().minus(mean).apply(Unary.pow(2));
         Shape perImage = Shape.of(x.dim(0), 1, 1, 1);
         Var squared = deviation.apply(SumTo.mean(x.shape(), perImage)).reshape(x.dim(0));

@@ -16,14 +16,24 @@ public final class NoiseSchedule {
     private final float finalAlphaCumprod;
     private final int stepsOffset;
     private final Spacing spacing;
+    private final Prediction prediction;
+
+    /// What the UNet was trained to predict.
+    public enum Prediction {
+        /// the noise ε: SD 1.x, and 2.x at 512 pixels
+        EPSILON,
+        /// the velocity `v = √ᾱ·ε − √(1−ᾱ)·x0`: SD 2.x at 768 pixels. Source: arXiv 2202.00512, appendix D
+        V
+    }
 
     /// How inference steps are spread over trained timesteps.
     enum Spacing { LEADING, TRAILING, LINSPACE }
 
-    private NoiseSchedule(float[] betas, boolean alphaOneAtEnd, int stepsOffset, Spacing spacing) {
+    private NoiseSchedule(float[] betas, boolean alphaOneAtEnd, int stepsOffset, Spacing spacing, Prediction prediction) {
         this.betas = betas;
         this.stepsOffset = stepsOffset;
         this.spacing = spacing;
+        this.prediction = prediction;
         alphasCumprod = new float[betas.length];
         double product = 1;
         for (int t = 0; t < betas.length; t++) {
@@ -54,17 +64,25 @@ public final class NoiseSchedule {
             case "linspace" -> Spacing.LINSPACE;
             default -> throw c.refuse("'timestep_spacing' must be leading, trailing or linspace, got " + spacing);
         };
-        NoiseSchedule schedule = new NoiseSchedule(betas, c.flag("set_alpha_to_one", true), c.integer("steps_offset", 0), s);
+        String predicted = c.text("prediction_type", "epsilon");
+        Prediction prediction = switch (predicted) {
+            case "epsilon" -> Prediction.EPSILON;
+            case "v_prediction" -> Prediction.V;
+            default -> throw c.refuse("'prediction_type' must be epsilon or v_prediction, got " + predicted);
+        };
+        NoiseSchedule schedule = new NoiseSchedule(betas, c.flag("set_alpha_to_one", true), c.integer("steps_offset", 0), s, prediction);
         if (schedule.stepsOffset < 0 || schedule.stepsOffset >= n) {
             throw c.refuse("'steps_offset' must be 0.." + (n - 1) + ", got " + schedule.stepsOffset);
         }
         c.only("trained_betas", "null");
         c.only("clip_sample", "false");
-        c.only("prediction_type", "\"epsilon\"");
         c.only("thresholding", "false");
         c.only("rescale_betas_zero_snr", "false");
+        // What other samplers than DDIM read.
         c.ignore("skip_prk_steps", "clip_sample_range", "dynamic_thresholding_ratio", "sample_max_value", "algorithm_type", "solver_order", "solver_type",
-                "lower_order_final", "use_karras_sigmas", "variance_type", "interpolation_type");
+                "lower_order_final", "use_karras_sigmas", "variance_type", "interpolation_type", "final_sigmas_type", "euler_at_final", "lambda_min_clipped", "use_lu_lambdas",
+                "use_exponential_sigmas", "use_beta_sigmas", "use_flow_sigmas", "flow_shift", "solver_p", "sigma_min", "sigma_max", "timestep_type", "predict_x0", "predict_epsilon",
+                "use_dynamic_shifting", "time_shift_type", "disable_corrector");
         c.done();
         return schedule;
     }
@@ -115,6 +133,11 @@ public final class NoiseSchedule {
     /// ᾱ that stands for the clean image: 1, or ᾱ₀ where `set_alpha_to_one` is false (SD1.5).
     public float finalAlphaCumprod() {
         return finalAlphaCumprod;
+    }
+
+    /// What the UNet predicts.
+    public Prediction prediction() {
+        return prediction;
     }
 
     /// The timesteps of a sampler with so many steps.

@@ -68,7 +68,7 @@ class NoiseScheduleTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '`', value = {
         "{'beta_schedule': 'squaredcos_cap_v2'}|scheduler: 'beta_schedule' must be linear or scaled_linear, got squaredcos_cap_v2",
-        "{'prediction_type': 'v_prediction'}|scheduler: 'prediction_type' \"v_prediction\" is not supported, only \"epsilon\" is",
+        "{'prediction_type': 'sample'}|scheduler: 'prediction_type' must be epsilon or v_prediction, got sample",
         "{'clip_sample': true}|scheduler: 'clip_sample' true is not supported, only false is",
         "{'timestep_spacing': 'other'}|scheduler: 'timestep_spacing' must be leading, trailing or linspace, got other",
         "{'steps_offset': 1000}|scheduler: 'steps_offset' must be 0..999, got 1000",
@@ -76,6 +76,31 @@ class NoiseScheduleTest {
         "{'some_new_key': 3}|scheduler: not supported: 'some_new_key' 3"})
     void refusesByName(String json, String message) {
         assertEquals(message, assertThrows(ModelFormatException.class, () -> of(json.replace('\'', '"'))).getMessage());
+    }
+
+    /// The same step, told what the velocity is that a noise implies, arrives at the same latent, first step and last included.
+    @ParameterizedTest
+    @CsvSource({"0, 0", "0, 1", "2, 0.5", "4, 0", "4, 1"})
+    void velocityAndNoiseAreOneUpdate(int step, double eta) throws IOException {
+        String json = "{\"beta_schedule\": \"scaled_linear\", \"beta_start\": 0.00085, \"beta_end\": 0.012, \"set_alpha_to_one\": false, \"steps_offset\": 1, \"prediction_type\": \"%s\"}";
+        NoiseSchedule schedule = of(json.formatted("epsilon"));
+        DdimSchedule.Coefficients noise = schedule.ddim(5).coefficients(step, eta);
+        NoiseSchedule velocities = of(json.formatted("v_prediction"));
+        assertEquals(NoiseSchedule.Prediction.V, velocities.prediction());
+        DdimSchedule.Coefficients velocity = velocities.ddim(5).coefficients(step, eta);
+        double x0 = -0.7;
+        double eps = 1.3;
+        double alpha = schedule.alphaCumprod(schedule.ddim(5).timestep(step));
+        double x = Math.sqrt(alpha) * x0 + Math.sqrt(1 - alpha) * eps;
+        double v = Math.sqrt(alpha) * eps - Math.sqrt(1 - alpha) * x0;
+        assertEquals(x0, velocity.x0OfX() * x + velocity.x0OfOutput() * v, 1e-12);
+        assertEquals(x0, noise.x0OfX() * x + noise.x0OfOutput() * eps, 1e-12);
+        assertEquals(noise.ofX() * x + noise.ofOutput() * eps, velocity.ofX() * x + velocity.ofOutput() * v, 1e-12);
+        assertEquals(noise.sigma(), velocity.sigma());
+    }
+
+    @Test void settingsOfOtherSamplersArePassedOver() throws IOException {
+        assertEquals(1000, of("{\"solver_order\": 2, \"final_sigmas_type\": \"zero\", \"euler_at_final\": false, \"lambda_min_clipped\": -5.1}").trainTimesteps());
     }
 
     @Test void refusesStepsBeyondTheTrainedOnes() throws IOException {
