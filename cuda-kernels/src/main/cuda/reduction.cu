@@ -2,12 +2,12 @@
 //
 //   sum_to:       y[o] = scale * sum over r of x[kept(o) + reduced(r)]
 //   broadcast_to: y[i] = scale * x[index(i)]
-//   square_sum:   partial[b] (+)= sum of x^2 over block b's elements;  norm: y = sqrt(sum of partial)
+//   square_sum:   partial[b] (+)= sum of x^2 over block b's chunks of many tensors (spans.cuh);  norm: y = sqrt(sum of partial)
 //
 // Grids: sum_to_rows one block of 256 threads per element of y; sum_to_columns blocks of 32 x 8 threads for 32 elements of y that lie side by
-// side; broadcast_to any number of blocks of 256 threads; square_sum 64 blocks of 256 threads. Sums accumulate in float64, in an order that
+// side; broadcast_to any number of blocks of 256 threads; square_sum 256 blocks of 256 threads, norm one block. Sums accumulate in float64, in an order that
 // depends on shapes only. Shared memory: 256 bytes, columns 2 KiB.
-#include "common.cuh"
+#include "spans.cuh"
 
 #define MAX_RANK 6
 #define COLUMNS 32
@@ -81,11 +81,15 @@ template <typename T> __device__ __forceinline__ void broadcast_to(const T* x, T
 ENTRIES(float, f32)
 ENTRIES(double, f64)
 
-// `first`: overwrites what earlier tensors left.
-extern "C" __global__ void square_sum_f32(const float* x, i64 n, double* partial, int first) {
+// Rows of the table: x. Block b sums chunks b, b + grid, ...; `first`: overwrites what earlier launches left.
+extern "C" __global__ void square_sum_f32(const Span* table, int rows, i64 chunks, double* partial, int first) {
     __shared__ double scratch[32];
     double sum = 0;
-    EACH(i, n) { sum += (double) x[i] * x[i]; }
+    for (i64 chunk = blockIdx.x; chunk < chunks; chunk += gridDim.x) {
+        const Span* s = span_of(table, rows, chunk);
+        const float* x = s->at[0];
+        EACH_OF_CHUNK(i, s, chunk) { sum += (double) x[i] * x[i]; }
+    }
     sum = block_sum(sum, scratch);
     if (threadIdx.x == 0) {
         partial[blockIdx.x] = first ? sum : partial[blockIdx.x] + sum;
@@ -93,9 +97,13 @@ extern "C" __global__ void square_sum_f32(const float* x, i64 n, double* partial
 }
 
 extern "C" __global__ void norm_f32(const double* partial, int count, float* y) {
+    __shared__ double scratch[32];
     double sum = 0;
-    for (int i = 0; i < count; i++) {
+    for (int i = threadIdx.x; i < count; i += blockDim.x) {
         sum += partial[i];
     }
-    y[0] = (float) sqrt(sum);
+    sum = block_sum(sum, scratch);
+    if (threadIdx.x == 0) {
+        y[0] = (float) sqrt(sum);
+    }
 }

@@ -1,7 +1,10 @@
 package dev.retrograd.core;
 
 import dev.retrograd.core.OptimizerKernels.AdamWStep;
+import dev.retrograd.core.OptimizerKernels.AdamWWeight;
 import dev.retrograd.core.Twins.Twin;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 interface OptimizerContract extends Contract {
@@ -16,6 +19,25 @@ interface OptimizerContract extends Contract {
             AdamWStep step = new AdamWStep(1e-2, 0.9, 0.999, 1e-8, 0.1, t);
             twins().run(s -> s.b().adamw(step, s.of(grad), s.of(scale), s.of(p), s.of(m), s.of(v)));
             twins().agree("adamw step " + t, p, m, v);
+        }
+    }
+
+    /// Of sizes with and without tails, an empty tensor among them, as the table of many tensors has them.
+    @Test default void anAdamWStepAndAnAverageOfManyTensors() {
+        int[] sizes = {1, 2048, 0, 2049, 13, 5000};
+        Twin[] p = IntStream.of(sizes).mapToObj(twins()::normal).toArray(Twin[]::new);
+        Twin[] m = IntStream.of(sizes).mapToObj(twins()::normal).toArray(Twin[]::new);
+        Twin[] v = IntStream.of(sizes).mapToObj(n -> twins().uniform(0, 1, n)).toArray(Twin[]::new);
+        Twin[] average = IntStream.of(sizes).mapToObj(twins()::normal).toArray(Twin[]::new);
+        Twin scale = twins().of(Spec.f32(), 0.25);
+        for (int t = 1; t <= 2; t++) {
+            Twin[] grad = IntStream.of(sizes).mapToObj(twins()::normal).toArray(Twin[]::new);
+            AdamWStep step = new AdamWStep(1e-2, 0.9, 0.999, 1e-8, 0.1, t);
+            twins().run(s -> s.b().adamw(step, s.of(scale), IntStream.range(0, sizes.length).mapToObj(i -> new AdamWWeight(s.of(grad[i]), s.of(p[i]), s.of(m[i]), s.of(v[i]))).toList()));
+            twins().run(s -> s.b().average(0.75, Stream.of(average).map(s::of).toList(), Stream.of(p).map(s::of).toList()));
+            for (int i = 0; i < sizes.length; i++) {
+                twins().agree("adamw step " + t + " on tensor " + i, p[i], m[i], v[i], average[i]);
+            }
         }
     }
 

@@ -49,14 +49,14 @@ public final class CudaBackend implements Backend {
         transfers = new Transfers(driver, stream);
         Launcher launcher = new Launcher(driver, stream);
         elementwise = new ElementwiseKernels(launcher);
-        reductions = new ReductionKernels(launcher, driver);
+        reductions = new ReductionKernels(launcher, driver, stream);
         matrices = new MatrixKernels(launcher);
         convolutions = new ConvolutionKernels(launcher);
         attention = new AttentionKernels(launcher);
         norms = new NormKernels(launcher);
         shapes = new ShapeKernels(launcher);
         images = new ImageKernels(launcher);
-        optimizers = new OptimizerKernels(launcher);
+        optimizers = new OptimizerKernels(launcher, driver, stream);
     }
 
     @Override public String name() {
@@ -68,7 +68,7 @@ public final class CudaBackend implements Backend {
     }
 
     @Override public long workspaceBytes() {
-        return reductions.workspaceBytes();
+        return ReductionKernels.workspaceBytes() + OptimizerKernels.workspaceBytes();
     }
 
     /// Bytes taken from the device for tensors: live ones and cached ones.
@@ -91,6 +91,7 @@ public final class CudaBackend implements Backend {
     @Override public void close() {
         synchronize();
         reductions.close();
+        optimizers.close();
         transfers.close();
         pool.close();
         driver.close();
@@ -254,7 +255,15 @@ public final class CudaBackend implements Backend {
     }
 
     @Override public void adamw(AdamWStep step, Tensor grad, Tensor gradientScale, Tensor p, Tensor m, Tensor v) {
-        optimizers.adamw(step, grad, gradientScale, p, m, v);
+        optimizers.adamw(step, gradientScale, List.of(new AdamWWeight(grad, p, m, v)));
+    }
+
+    @Override public void adamw(AdamWStep step, Tensor gradientScale, List<AdamWWeight> weights) {
+        optimizers.adamw(step, gradientScale, weights);
+    }
+
+    @Override public void average(double decay, List<Tensor> averages, List<Tensor> values) {
+        optimizers.average(decay, averages, values);
     }
 
     @Override public void clipFactor(Tensor norm, double maxNorm, Tensor y) {

@@ -13,23 +13,27 @@ import java.util.List;
 /// Launches `reduction.cu`: what {@link dev.retrograd.core.ReductionKernels} asks for.
 final class ReductionKernels implements AutoCloseable {
     private static final String MODULE = "reduction";
+    private static final DType[] F32 = {DType.F32};
     private static final int COLUMNS = 32;
     private static final int ROWS = 8;
-    private static final int PARTIAL_SUMS = 64;
+    private static final int PARTIAL_SUMS = 256;
+    private static final long PARTIAL_BYTES = PARTIAL_SUMS * (long) Double.BYTES;
 
     private final Launcher launcher;
     private final CudaDriver driver;
+    private final TensorTable summed;
     private final long partial;
 
-    ReductionKernels(Launcher launcher, CudaDriver driver) {
+    ReductionKernels(Launcher launcher, CudaDriver driver, CudaDriver.Stream stream) {
         this.launcher = launcher;
         this.driver = driver;
-        partial = driver.allocate(workspaceBytes());
+        summed = new TensorTable(driver, stream);
+        partial = driver.allocate(PARTIAL_BYTES);
     }
 
-    /// Bytes that the global norm's partial sums take.
-    long workspaceBytes() {
-        return PARTIAL_SUMS * (long) Double.BYTES;
+    /// Bytes that the global norm's table of tensors and its partial sums take.
+    static long workspaceBytes() {
+        return TensorTable.bytes() + PARTIAL_BYTES;
     }
 
     void sumTo(Tensor x, double scale, Tensor y) {
@@ -80,20 +84,24 @@ final class ReductionKernels implements AutoCloseable {
         }
     }
 
+    /// Two launches, however many tensors: partial sums of all, and their root.
     void globalNorm(List<Tensor> xs, Tensor y) {
-        sameType("globalNorm", new DType[] {DType.F32}, y);
-        boolean first = true;
-        for (Tensor x : xs) {
-            sameType("globalNorm", new DType[] {DType.F32}, x);
-            launcher.arguments().i64(address(x)).i64(x.elements()).i64(partial).i32(first ? 1 : 0);
+        sameType("globalNorm", F32, y);
+        List<Tensor[]> rows = xs.stream().filter(x -> x.elements() > 0).map(x -> new Tensor[] {x}).toList();
+        xs.forEach(x -> sameType("globalNorm", F32, x));
+        boolean[] launched = {false};
+        TensorTable.inLaunches(rows, part -> {
+            TensorTable.Rows table = summed.of(part);
+            launcher.arguments().i64(table.address()).i32(table.count()).i64(table.chunks()).i64(partial).i32(launched[0] ? 0 : 1);
             launcher.launch(MODULE, "square_sum_f32", LaunchGrid.of(PARTIAL_SUMS, Launcher.THREADS));
-            first = false;
-        }
-        launcher.arguments().i64(partial).i32(first ? 0 : PARTIAL_SUMS).i64(address(y));
-        launcher.launch(MODULE, "norm_f32", LaunchGrid.of(1, 1));
+            launched[0] = true;
+        });
+        launcher.arguments().i64(partial).i32(launched[0] ? PARTIAL_SUMS : 0).i64(address(y));
+        launcher.launch(MODULE, "norm_f32", LaunchGrid.of(1, Launcher.THREADS));
     }
 
     @Override public void close() {
+        summed.close();
         driver.free(partial);
     }
 }

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.retrograd.core.DType;
+import dev.retrograd.core.OptimizerKernels.AdamWStep;
+import dev.retrograd.core.OptimizerKernels.AdamWWeight;
 import dev.retrograd.core.OutOfMemoryException;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Shape;
@@ -16,6 +18,8 @@ import dev.retrograd.cuda.emulator.EmulatedDriver;
 import dev.retrograd.cuda.emulator.KernelFault;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -74,6 +78,38 @@ class CudaBackendTest {
         int[] back = new int[values.length];
         backend.download(t, MemorySegment.ofArray(back));
         assertArrayEquals(values, back);
+    }
+
+    @Test void anUpdateOfAllWeightsTakesFiveLaunches() {
+        List<Tensor> weights = IntStream.range(0, 128).mapToObj(i -> written("w" + i, 100 + 37 * i)).toList();
+        List<AdamWWeight> all = weights.stream().map(w -> new AdamWWeight(written("g", w.dim(0)), w, written("m", w.dim(0)), written("v", w.dim(0)))).toList();
+        List<Tensor> averages = weights.stream().map(w -> written("average", w.dim(0))).toList();
+        Tensor norm = backend.empty("norm", Spec.f32());
+        Tensor factor = backend.empty("factor", Spec.f32());
+        for (int step = 1; step <= 2; step++) {
+            long before = driver.launches();
+            backend.globalNorm(all.stream().map(AdamWWeight::grad).toList(), norm);
+            backend.clipFactor(norm, 1, factor);
+            backend.adamw(new AdamWStep(1e-3, 0.9, 0.999, 1e-8, 1e-4, step), factor, all);
+            backend.average(0.99, averages, weights);
+            assertEquals(2 + 1 + 1 + 1, driver.launches() - before, "launches: sums, their root, the factor, AdamW, the averages");
+        }
+        long elements = weights.stream().mapToLong(Tensor::elements).sum();
+        assertEquals(Math.sqrt(elements * 0.25), backend.toFloats(norm)[0], 1e-3);
+    }
+
+    /// A vector of halves.
+    private Tensor written(String name, int size) {
+        Tensor t = backend.empty(name, Spec.f32(size));
+        backend.fill(t, 0.5);
+        return t;
+    }
+
+    @Test void listsLongerThanATableTakeSeveralLaunches() {
+        List<Tensor> xs = IntStream.range(0, 1500).mapToObj(_ -> written("x", 1)).toList();
+        Tensor norm = backend.empty("norm", Spec.f32());
+        backend.globalNorm(xs, norm);
+        assertEquals(Math.sqrt(1500 * 0.25), backend.toFloats(norm)[0], 1e-4);
     }
 
     @Test void shapesThatDoNotFitAreRefused() {

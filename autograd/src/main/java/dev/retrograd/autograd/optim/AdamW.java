@@ -5,6 +5,7 @@ import dev.retrograd.autograd.Parameter;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.OptimizerKernels.AdamWStep;
+import dev.retrograd.core.OptimizerKernels.AdamWWeight;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.Spec;
@@ -107,12 +108,12 @@ public final class AdamW implements AutoCloseable {
             throw new IllegalStateException("adamw: every trainable parameter must get a gradient, got none for '" + without.getFirst().parameter.name()
                     + "'" + (without.size() == 1 ? "" : " and " + (without.size() - 1) + " more of " + due.size()));
         }
+        SequencedMap<Long, List<AdamWWeight>> byStep = new LinkedHashMap<>();
         for (Slot s : due) {
-            gradients.of(s.parameter).ifPresent(g -> {
-                AdamWStep step = new AdamWStep(learningRate, how.beta1(), how.beta2(), how.eps(), how.weightDecay(), ++s.t);
-                backend.adamw(step, g, gradientScale, s.parameter.value(), s.m, s.v);
-            });
+            gradients.of(s.parameter).ifPresent(g -> byStep.computeIfAbsent(++s.t, _ -> new ArrayList<>()).add(new AdamWWeight(g, s.parameter.value(), s.m, s.v)));
         }
+        byStep.forEach((t, weights) ->
+                backend.adamw(new AdamWStep(learningRate, how.beta1(), how.beta2(), how.eps(), how.weightDecay(), t), gradientScale, weights));
     }
 
     /// The state by name, to be saved: for each parameter `NAME.exp_avg` and `NAME.exp_avg_sq`, the moments themselves, and `NAME.step`, an

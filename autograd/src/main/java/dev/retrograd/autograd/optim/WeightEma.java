@@ -55,11 +55,7 @@ public final class WeightEma implements AutoCloseable {
     /// @throws IllegalStateException while the averages are swapped in
     public void update() {
         requireSwappedOut("updated");
-        double d = decayAt(++updates);
-        for (int i = 0; i < averages.size(); i++) {
-            Tensor average = averages.get(i);
-            backend.linearCombination(0, new double[] {d, 1 - d}, new Tensor[] {average, parameters.get(i).value()}, average);
-        }
+        backend.average(decayAt(++updates), averages, parameters.stream().map(Parameter::value).toList());
     }
 
     /// Puts the averages into the parameters, until what it returns is closed: then the weights are back, bit for bit.

@@ -12,6 +12,7 @@ import dev.retrograd.core.Backend;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.DTypeException;
 import dev.retrograd.core.Memory;
+import dev.retrograd.core.OptimizerKernels.AdamWStep;
 import dev.retrograd.core.PlanBackend;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Shape;
@@ -19,6 +20,8 @@ import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.cpu.CpuBackend;
 import java.lang.foreign.MemorySegment;
+import java.lang.reflect.Proxy;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -53,6 +56,27 @@ class AdamWTest {
             assertArrayEquals(new float[] {0.95f - 0.5f, -1.9f + 0.5f, 2.85f - 0.5f}, Weights.values(b, first), 1e-5f);
             assertArrayEquals(new float[] {4.75f - 0.5f}, Weights.values(b, second), 1e-5f);
         }
+    }
+
+    /// All parameters that are at the same step go to the backend in one call; one that was left out before is at a step of its own.
+    @Test void parametersAtOneStepAreUpdatedByOneCall() {
+        List<List<Integer>> calls = new ArrayList<>();
+        Backend counting = (Backend) Proxy.newProxyInstance(Backend.class.getClassLoader(), new Class<?>[] {Backend.class}, (_, method, arguments) -> {
+            if (method.getName().equals("adamw")) {
+                calls.add(List.of((int) ((AdamWStep) arguments[0]).t(), ((List<?>) arguments[2]).size()));
+            }
+            return method.invoke(b, arguments);
+        });
+        try (AdamW adamw = new AdamW(counting, List.of(first, second), Hyperparameters.DEFAULT); Scope _ = b.memory().open("steps")) {
+            differentiate(1, 2, 3);
+            adamw.step(gradients, 0.1);
+            gradients.clear();
+            Weights.differentiate(b, second, gradients, 1);
+            adamw.step(gradients, 0.1, b.floats("one", Shape.of(), 1), Missing.SKIP);
+            differentiate(1, 2, 3);
+            adamw.step(gradients, 0.1);
+        }
+        assertEquals(List.of(List.of(1, 2), List.of(2, 1), List.of(2, 1), List.of(3, 1)), calls, "step and number of parameters of each call");
     }
 
     @Test void aMissingGradientIsRefusedByNameAndNothingMoves() {
