@@ -2,8 +2,6 @@ package dev.retrograd.trainer;
 
 import dev.retrograd.core.io.AtomicFile;
 import dev.retrograd.trainer.pretrain.ModelFolder;
-import dev.retrograd.unet.text.ClipTokenizer;
-import dev.retrograd.unet.text.TokenizerFiles;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -23,7 +21,6 @@ import java.util.zip.ZipOutputStream;
 public final class EmbeddedModel implements AutoCloseable {
     /// What {@link #pack} writes and the jar carries.
     public static final String ARCHIVE = "miniature.zip";
-    private static final String CLIP_TOKENIZER = "dev/retrograd/trainer/clip-tokenizer";
     /// Parts of a pretraining's folder that a user of the model needs.
     private static final List<String> PARTS = List.of("clip", "judge", "model", "preference", "report.json");
     /// One date for all entries, so that equal models make equal archives.
@@ -86,13 +83,6 @@ public final class EmbeddedModel implements AutoCloseable {
             }
             zip.finish();
         });
-    }
-
-    /// CLIP's own tokenizer, for reward models whose files come without one.
-    ///
-    /// @throws IOException if the jar is damaged
-    public static ClipTokenizer clipTokenizer() throws IOException {
-        return ClipTokenizer.load(TokenizerFiles.resources(EmbeddedModel.class.getClassLoader(), CLIP_TOKENIZER), "the tokenizer inside the jar");
     }
 
     /// Where its parts lie.

@@ -9,6 +9,8 @@ import dev.retrograd.core.Tensor;
 import dev.retrograd.core.io.ModelFormatException;
 import dev.retrograd.core.io.TensorFile;
 import dev.retrograd.unet.diffusion.NoiseSchedule;
+import dev.retrograd.unet.file.Component;
+import dev.retrograd.unet.file.ModelFiles;
 import dev.retrograd.unet.text.ClipTextConfig;
 import dev.retrograd.unet.text.ClipTextEncoder;
 import dev.retrograd.unet.text.ClipTokenizer;
@@ -16,7 +18,6 @@ import dev.retrograd.unet.vae.VaeConfig;
 import dev.retrograd.unet.vae.VaeDecoder;
 import dev.retrograd.unet.vae.VaeEncoder;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -24,7 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
 
-/// A Stable Diffusion 1.x model from a diffusers folder, frozen, on a backend: tokenizer, text encoder, UNet, VAE decoder and noise schedule.
+/// A Stable Diffusion 1.x or 2.x model from a diffusers folder or a single file, frozen, on a backend: tokenizer, text encoder, UNet, VAE decoder and noise schedule.
 ///
 /// It owns its weights; {@link #close()} frees them.
 public final class StableDiffusion implements AutoCloseable {
@@ -33,7 +34,9 @@ public final class StableDiffusion implements AutoCloseable {
     private static final String OLD_POSITION_IDS = "text_model.embeddings.position_ids";
 
     private final Backend backend;
-    private final Path folder;
+    private final Path path;
+    private final ModelFiles.Options options;
+    private final List<String> notes;
     private final ClipTokenizer tokenizer;
     private final ClipTextEncoder textEncoder;
     private final UNet unet;
@@ -43,51 +46,48 @@ public final class StableDiffusion implements AutoCloseable {
     private final StateDict unetWeights;
     private final StateDict vaeWeights;
 
-    private StableDiffusion(Backend backend, Path folder, List<StateDict> opened) throws IOException {
+    private StableDiffusion(Backend backend, ModelFiles files, ModelFiles.Options options, Path path, List<StateDict> opened) throws IOException {
         this.backend = backend;
-        this.folder = folder;
-        schedule = NoiseSchedule.of(ModelConfig.read(folder.resolve("scheduler/scheduler_config.json")));
-        tokenizer = ClipTokenizer.load(folder.resolve("tokenizer"));
-        Path text = weights(folder.resolve("text_encoder"), "model");
-        ClipTextConfig textConfig = ClipTextConfig.of(ModelConfig.read(folder.resolve("text_encoder/config.json")));
-        try (TensorFile file = TensorFile.open(text)) {
-            textWeights = opened(opened, new StateDict(text.toString(), file, backend));
-            textEncoder = new ClipTextEncoder(textConfig, textWeights.in("text_model"));
-            textWeights.requireAllRead(OLD_POSITION_IDS::equals);
-        }
-        Path noise = weights(folder.resolve("unet"), "diffusion_pytorch_model");
-        UNetConfig unetConfig = UNetConfig.of(ModelConfig.read(folder.resolve("unet/config.json")));
-        try (TensorFile file = TensorFile.open(noise)) {
-            unetWeights = opened(opened, new StateDict(noise.toString(), file, backend));
-            unet = new UNet(unetConfig, unetWeights);
-            unetWeights.requireAllRead(_ -> false);
-        }
-        VaeConfig vaeConfig = VaeConfig.of(ModelConfig.read(folder.resolve("vae/config.json")));
-        Path vae = vaeFile();
-        try (TensorFile file = TensorFile.open(vae)) {
-            vaeWeights = opened(opened, new StateDict(vae.toString(), file, backend));
-            vaeDecoder = new VaeDecoder(vaeConfig, vaeWeights);
-            vaeWeights.requireAllRead(ENCODER);
-        }
+        this.path = path;
+        this.options = options;
+        notes = files.notes();
+        schedule = NoiseSchedule.of(files.config(Component.SCHEDULER));
+        tokenizer = files.tokenizer();
+        ClipTextConfig textConfig = ClipTextConfig.of(files.config(Component.TEXT_ENCODER));
+        textWeights = opened(opened, files, Component.TEXT_ENCODER);
+        textEncoder = new ClipTextEncoder(textConfig, textWeights.in("text_model"));
+        textWeights.requireAllRead(OLD_POSITION_IDS::equals);
+        UNetConfig unetConfig = UNetConfig.of(files.config(Component.UNET));
+        unetWeights = opened(opened, files, Component.UNET);
+        unet = new UNet(unetConfig, unetWeights);
+        unetWeights.requireAllRead(_ -> false);
+        VaeConfig vaeConfig = VaeConfig.of(files.config(Component.VAE));
+        vaeWeights = opened(opened, files, Component.VAE);
+        vaeDecoder = new VaeDecoder(vaeConfig, vaeWeights);
+        vaeWeights.requireAllRead(ENCODER);
         requireFit(textConfig, unetConfig, vaeConfig);
     }
 
-    private static StateDict opened(List<StateDict> all, StateDict one) {
+    private StateDict opened(List<StateDict> all, ModelFiles files, Component component) throws IOException {
+        TensorFile file = files.weights(component);
+        StateDict one = new StateDict(file.source(), file, backend);
         all.add(one);
         return one;
     }
 
-    /// Loads a diffusers folder.
+    /// Loads a diffusers folder or a single-file checkpoint.
     ///
     /// @throws ModelFormatException if a file is missing, damaged, or describes a model that is not supported; the message names it
-    public static StableDiffusion load(Backend backend, Path folder) throws IOException {
-        if (!Files.isDirectory(folder)) {
-            throw new ModelFormatException(folder + ": a diffusers model folder is required, but " + (Files.exists(folder) ? "this is a file" : "there is none"));
-        }
+    public static StableDiffusion load(Backend backend, Path path) throws IOException {
+        return load(backend, path, ModelFiles.Options.NONE);
+    }
+
+    /// As {@link #load(Backend, Path)}, with answers to what files leave open.
+    public static StableDiffusion load(Backend backend, Path path, ModelFiles.Options options) throws IOException {
         List<StateDict> opened = new ArrayList<>();
         boolean done = false;
-        try {
-            StableDiffusion model = new StableDiffusion(backend, folder, opened);
+        try (ModelFiles files = ModelFiles.open(path, options)) {
+            StableDiffusion model = new StableDiffusion(backend, files, options, path, opened);
             done = true;
             return model;
         } finally {
@@ -97,36 +97,19 @@ public final class StableDiffusion implements AutoCloseable {
         }
     }
 
-    /// The weight file of a component; safetensors before PyTorch, full precision before half precision.
-    private static Path weights(Path component, String name) throws ModelFormatException {
-        String pytorch = name.equals("model") ? "pytorch_model" : name;
-        List<String> names = List.of(name + ".safetensors", name + ".fp16.safetensors", pytorch + ".bin", pytorch + ".fp16.bin");
-        for (String candidate : names) {
-            Path file = component.resolve(candidate);
-            if (Files.isRegularFile(file)) {
-                return file;
-            }
-        }
-        throw new ModelFormatException(component + ": must have one of " + String.join(", ", names));
-    }
-
-    private Path vaeFile() throws ModelFormatException {
-        return weights(folder.resolve("vae"), "diffusion_pytorch_model");
-    }
-
     private void requireFit(ClipTextConfig text, UNetConfig noise, VaeConfig vae) throws ModelFormatException {
         if (text.width() != noise.contextChannels()) {
-            throw new ModelFormatException(folder + ": the UNet's cross_attention_dim must be the text encoder's hidden_size " + text.width() + ", got " + noise.contextChannels());
+            throw new ModelFormatException(path + ": the UNet's cross_attention_dim must be the text encoder's hidden_size " + text.width() + ", got " + noise.contextChannels());
         }
         if (vae.latentChannels() != noise.inChannels() || noise.inChannels() != noise.outChannels()) {
-            throw new ModelFormatException(folder + ": the UNet's in_channels and out_channels must be the VAE's latent_channels " + vae.latentChannels()
+            throw new ModelFormatException(path + ": the UNet's in_channels and out_channels must be the VAE's latent_channels " + vae.latentChannels()
                     + ", got " + noise.inChannels() + " and " + noise.outChannels() + " (inpainting models are not supported)");
         }
         if (tokenizer.vocabularySize() > text.vocabulary()) {
-            throw new ModelFormatException(folder + ": the tokenizer's ids must be below the text encoder's vocab_size " + text.vocabulary() + ", got " + (tokenizer.vocabularySize() - 1));
+            throw new ModelFormatException(path + ": the tokenizer's ids must be below the text encoder's vocab_size " + text.vocabulary() + ", got " + (tokenizer.vocabularySize() - 1));
         }
         if (tokenizer.options().maxLength() > text.positions()) {
-            throw new ModelFormatException(folder + ": the tokenizer's model_max_length must be at most the text encoder's " + text.positions() + " positions, got " + tokenizer.options().maxLength());
+            throw new ModelFormatException(path + ": the tokenizer's model_max_length must be at most the text encoder's " + text.positions() + " positions, got " + tokenizer.options().maxLength());
         }
     }
 
@@ -156,10 +139,14 @@ public final class StableDiffusion implements AutoCloseable {
 
     /// Reads the VAE's encoder, which sampling and training do not need; its weights are freed with the model's.
     public VaeEncoder loadVaeEncoder() throws IOException {
-        Path vae = vaeFile();
-        try (TensorFile file = TensorFile.open(vae)) {
-            return new VaeEncoder(vaeDecoder.config(), vaeWeights.reopened(file));
+        try (ModelFiles files = ModelFiles.open(path, options)) {
+            return new VaeEncoder(vaeDecoder.config(), vaeWeights.reopened(files.weights(Component.VAE)));
         }
+    }
+
+    /// What a user should know about how the files were read, in sentences; often nothing.
+    public List<String> notes() {
+        return notes;
     }
 
     /// Every weight of the UNet by its name in files.

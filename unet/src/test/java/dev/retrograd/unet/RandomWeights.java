@@ -10,14 +10,19 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /// Weights of whatever shape is asked for, trainable, a function of their names: the same on every backend. Activations keep a size of about 1.
-final class RandomWeights implements Weights, AutoCloseable {
+public final class RandomWeights implements Weights, AutoCloseable {
     private static final double SPREAD = 0.2;
 
     private final Backend backend;
     final Map<String, Parameter> parameters = new LinkedHashMap<>();
 
-    RandomWeights(Backend backend) {
+    public RandomWeights(Backend backend) {
         this.backend = backend;
+    }
+
+    /// By name, as asked for.
+    public Map<String, Parameter> parameters() {
+        return parameters;
     }
 
     @Override public boolean has(String name) {

@@ -56,6 +56,7 @@ public final class PyTorchFile implements TensorFile {
     private final String source;
     private final Arena arena;
     private final Map<String, Entry> entries = new LinkedHashMap<>();
+    private final Map<String, String> scalars = new LinkedHashMap<>();
 
     private PyTorchFile(String source, Arena arena, MemorySegment file) throws ModelFormatException {
         this.source = source;
@@ -159,6 +160,11 @@ public final class PyTorchFile implements TensorFile {
     /// The tensors of a dictionary, by name.
     private Map<String, TensorReference> references(Object top) throws ModelFormatException {
         require(top instanceof Map<?, ?>, "the checkpoint must hold a dictionary of tensors, got something else");
+        ((Map<?, ?>) top).forEach((name, value) -> {
+            if (value instanceof Number || value instanceof String) {
+                scalars.put((String) name, value.toString());
+            }
+        });
         Map<?, ?> dictionary = ((Map<?, ?>) top).get(STATE) instanceof Map<?, ?> inner ? inner : (Map<?, ?>) top;
         Map<String, TensorReference> tensors = new LinkedHashMap<>();
         dictionary.forEach((name, value) -> {
@@ -240,6 +246,15 @@ public final class PyTorchFile implements TensorFile {
     @Override public Spec spec(String name) throws ModelFormatException {
         Entry entry = find(name);
         return new Spec(entry.shape(), TensorBytes.dtype(source, name, entry.dtype()));
+    }
+
+    @Override public Shape shape(String name) throws ModelFormatException {
+        return find(name).shape();
+    }
+
+    /// The numbers and texts that lie beside the tensors or their `state_dict`, such as `global_step`.
+    @Override public Map<String, String> metadata() {
+        return Collections.unmodifiableMap(scalars);
     }
 
     /// A slice of the file, or a copy of a tensor whose elements lie in another order there.

@@ -1,6 +1,7 @@
 package dev.retrograd.core.io;
 
 import dev.retrograd.core.DType;
+import dev.retrograd.core.Shape;
 import dev.retrograd.core.Spec;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -88,6 +89,10 @@ public final class SafeTensors implements TensorFile {
     @Override public Spec spec(String name) throws ModelFormatException {
         SafeTensorsHeader.Entry entry = entry(name);
         return new Spec(entry.shape(), TensorBytes.dtype(source, name, entry.dtype()));
+    }
+
+    @Override public Shape shape(String name) throws ModelFormatException {
+        return entry(name).shape();
     }
 
     /// A tensor's bytes as they are in the file, of any element type; read-only, valid until the file is closed.

@@ -3,6 +3,7 @@ package dev.retrograd.core.io;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.Scope;
+import dev.retrograd.core.Shape;
 import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
 import java.io.IOException;
@@ -49,6 +50,11 @@ public interface TensorFile extends AutoCloseable {
     ///
     /// @throws ModelFormatException if its element type is not one of {@link DType}
     Spec spec(String name) throws ModelFormatException;
+
+    /// Shape of a tensor of any element type.
+    default Shape shape(String name) throws ModelFormatException {
+        return spec(name).shape();
+    }
 
     /// A tensor's elements in row-major order, in their own type; read-only, valid until the file is closed.
     MemorySegment bytes(String name) throws ModelFormatException;

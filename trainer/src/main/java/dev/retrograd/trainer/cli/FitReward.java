@@ -200,7 +200,7 @@ final class FitReward implements Callable<Integer> {
             if (images != null) {
                 return table(backend, out, interrupt, tower, rated());
             }
-            try (StableDiffusion loaded = model.load(backend)) {
+            try (StableDiffusion loaded = model.load(backend, out)) {
                 SamplerSettings s = sampler.settings(loaded);
                 s.check(loaded);
                 return table(backend, out, interrupt, tower, new Rated(new SampledImages(loaded, s, prompts.source(), count, seed, atOnce), blackBox()));

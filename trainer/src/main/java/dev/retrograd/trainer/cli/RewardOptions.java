@@ -202,7 +202,7 @@ final class RewardOptions {
 
     /// The folder's own tokenizer; CLIP's from the jar where there is none, as upstream's checkpoints come without.
     private static ClipTokenizer tokenizer(Path model) throws IOException {
-        return Files.exists(model.resolve("vocab.json")) ? ClipTokenizer.load(model) : EmbeddedModel.clipTokenizer();
+        return Files.exists(model.resolve("vocab.json")) ? ClipTokenizer.load(model) : ClipTokenizer.standard();
     }
 
     RewardLoss loss() {

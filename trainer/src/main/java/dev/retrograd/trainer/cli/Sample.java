@@ -79,7 +79,7 @@ final class Sample implements Callable<Integer> {
         SettingException.require(atOnce >= 1, "--micro-batch-size", "1 or more", atOnce);
         SettingException.require(Double.isFinite(loraScale), "--lora-scale", "a finite number", loraScale);
         List<String> texts = texts();
-        try (Interrupt interrupt = main.interruptible(); OutputFolder _ = OutputFolder.make(output); Backend backend = model.backend(); StableDiffusion loaded = model.load(backend)) {
+        try (Interrupt interrupt = main.interruptible(); OutputFolder _ = OutputFolder.make(output); Backend backend = model.backend(); StableDiffusion loaded = model.load(backend, out)) {
             Sampler images = new Sampler(loaded, sampler.settings(loaded));
             if (lora == null) {
                 write(out, texts, images.settings(), draw(out, texts, loaded, images, interrupt));

@@ -155,7 +155,7 @@ final class Train implements Callable<Integer> {
 
     private int train(Request request, RunDirectory run, Interrupt interrupt) throws IOException {
         PrintWriter out = spec.commandLine().getOut();
-        try (Backend backend = model.backend(); StableDiffusion loaded = model.load(backend)) {
+        try (Backend backend = model.backend(); StableDiffusion loaded = model.load(backend, out)) {
             TrainConfig settings = new TrainConfig(sampler.settings(loaded), request.truncation(), request.loss(), request.adapters(), request.optimizer(), updates, batchSize,
                     microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, loraNaming);
             Optional<SequencedMap<String, LoraFile.Update>> start = lora == null ? Optional.empty() : Optional.of(LoraFile.read(lora, OptionalDouble.empty()));

@@ -14,6 +14,8 @@ import java.util.stream.IntStream;
 /// Source: openai/CLIP `simple_tokenizer.py`. Parity: transformers `CLIPTokenizer` with ftfy installed, or with
 /// [TextCleaning#OPENAI] openai/CLIP's `tokenize(..., truncate=True)`.
 public final class ClipTokenizer {
+    private static final String STANDARD = "dev/retrograd/unet/text/clip";
+
     private final Vocabulary vocabulary;
     private final Map<Integer, String> tokensById;
     private final BytePairEncoder bytePairs;
@@ -46,6 +48,13 @@ public final class ClipTokenizer {
         TokenizerOptions options =
             new TokenizerOptions(TextCleaning.TRANSFORMERS, vocabulary.special().pad(), vocabulary.maxLength());
         return new ClipTokenizer(vocabulary, vocabulary.tokensById(), bytePairs, options);
+    }
+
+    /// The tokenizer of openai/clip-vit-large-patch14 and so of Stable Diffusion 1.x, for models whose files come without one.
+    ///
+    /// @throws IOException if the jar is damaged
+    public static ClipTokenizer standard() throws IOException {
+        return load(TokenizerFiles.resources(ClipTokenizer.class.getClassLoader(), STANDARD), "the tokenizer inside the jar");
     }
 
     /// The same vocabulary used in another way.

@@ -1,0 +1,82 @@
+package dev.retrograd.unet.file;
+
+import dev.retrograd.core.io.ModelFormatException;
+import dev.retrograd.core.io.TensorFile;
+import dev.retrograd.unet.ModelConfig;
+import dev.retrograd.unet.text.ClipTokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+
+/// A folder as diffusers' `save_pretrained` writes it.
+final class DiffusersFolder implements ModelFiles {
+    private static final String INDEX = "model_index.json";
+    private static final Map<String, String> OTHER_PIPELINES = Map.of("XL", "Stable Diffusion XL", "Diffusion3", "Stable Diffusion 3", "Flux", "Flux",
+            "Inpaint", "an inpainting model", "InstructPix2Pix", "InstructPix2Pix", "Depth2Img", "a depth-to-image model", "Upscale", "an upscaler");
+
+    private final Path folder;
+    private final Options options;
+    private final Map<Component, TensorFile> opened = new EnumMap<>(Component.class);
+
+    /// @throws ModelFormatException if it holds another kind of model
+    DiffusersFolder(Path folder, Options options) throws IOException {
+        this.folder = folder;
+        this.options = options;
+        if (options.prediction().isPresent()) {
+            throw new IllegalArgumentException("--prediction-type: is for single files; " + folder + " says it in " + Component.SCHEDULER.configPath());
+        }
+        if (Files.isRegularFile(folder.resolve(INDEX))) {
+            String pipeline = ModelConfig.read(folder.resolve(INDEX)).text("_class_name", "");
+            for (Map.Entry<String, String> other : OTHER_PIPELINES.entrySet()) {
+                if (pipeline.contains(other.getKey())) {
+                    throw new ModelFormatException(folder + ": is " + other.getValue() + " (" + pipeline + "); only text-to-image models of Stable Diffusion 1.x and 2.x are supported");
+                }
+            }
+        }
+    }
+
+    @Override public String source() {
+        return folder.toString();
+    }
+
+    @Override public ModelConfig config(Component component) throws IOException {
+        return ModelConfig.read(folder.resolve(component.configPath()));
+    }
+
+    /// Safetensors before PyTorch, full precision before half precision.
+    @Override public TensorFile weights(Component component) throws IOException {
+        TensorFile known = opened.get(component);
+        if (known != null) {
+            return known;
+        }
+        boolean text = component == Component.TEXT_ENCODER;
+        String safetensors = text ? "model" : "diffusion_pytorch_model";
+        String pytorch = text ? "pytorch_model" : safetensors;
+        List<String> names = List.of(safetensors + ".safetensors", safetensors + ".fp16.safetensors", pytorch + ".bin", pytorch + ".fp16.bin");
+        Path place = folder.resolve(component.folder());
+        for (String name : names) {
+            if (Files.isRegularFile(place.resolve(name))) {
+                TensorFile file = TensorFile.open(place.resolve(name));
+                opened.put(component, file);
+                return file;
+            }
+        }
+        throw new ModelFormatException(place + ": must have one of " + String.join(", ", names));
+    }
+
+    @Override public ClipTokenizer tokenizer() throws IOException {
+        return ClipTokenizer.load(options.tokenizer().orElse(folder.resolve("tokenizer")));
+    }
+
+    @Override public List<String> notes() {
+        return List.of();
+    }
+
+    @Override public void close() {
+        opened.values().forEach(TensorFile::close);
+        opened.clear();
+    }
+}

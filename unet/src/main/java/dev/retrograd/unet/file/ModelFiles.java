@@ -1,0 +1,57 @@
+package dev.retrograd.unet.file;
+
+import dev.retrograd.core.io.ModelFormatException;
+import dev.retrograd.core.io.TensorFile;
+import dev.retrograd.unet.ModelConfig;
+import dev.retrograd.unet.text.ClipTokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/// A Stable Diffusion model as somebody saved it, seen as diffusers lays it out: configurations and weights by diffusers' names, whatever the files say.
+public interface ModelFiles extends AutoCloseable {
+
+    /// How to read what a file leaves open.
+    ///
+    /// @param tokenizer folder of a tokenizer, instead of the model's own or CLIP's
+    /// @param prediction `epsilon` or `v_prediction`, where a single file cannot say which
+    record Options(Optional<Path> tokenizer, Optional<String> prediction) {
+        public static final Options NONE = new Options(Optional.empty(), Optional.empty());
+    }
+
+    /// Opens a diffusers folder or a single-file checkpoint (`.safetensors`, `.ckpt`).
+    ///
+    /// @throws ModelFormatException if there is none, it is damaged, or another kind of model; the message names it
+    static ModelFiles open(Path path, Options options) throws IOException {
+        if (Files.isDirectory(path)) {
+            return new DiffusersFolder(path, options);
+        }
+        if (!Files.exists(path)) {
+            throw new ModelFormatException(path + ": a diffusers model folder or a checkpoint file is required, but there is none");
+        }
+        return LdmCheckpoint.open(path, options);
+    }
+
+    /// What messages call the model.
+    String source();
+
+    /// The configuration of a component, as diffusers has it.
+    ///
+    /// @throws ModelFormatException if it is missing or damaged
+    ModelConfig config(Component component) throws IOException;
+
+    /// The weights of a component by diffusers' names; closed with these files.
+    ///
+    /// @throws ModelFormatException if they are missing or damaged
+    TensorFile weights(Component component) throws IOException;
+
+    /// @throws ModelFormatException if its files are missing or unfit
+    ClipTokenizer tokenizer() throws IOException;
+
+    /// What a user should know about how the files were read, in sentences; often nothing.
+    List<String> notes();
+
+    @Override void close();
+}
