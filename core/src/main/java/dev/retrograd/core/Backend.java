@@ -17,6 +17,11 @@ public interface Backend extends ElementwiseKernels, ReductionKernels, MatrixKer
 
     Memory memory();
 
+    /// Whether there are values behind its tensors: false for a plan.
+    default boolean computes() {
+        return true;
+    }
+
     /// Bytes of packing buffers and other workspace that the backend holds for its whole life, outside {@link Memory#liveBytes()}.
     long workspaceBytes();
 

@@ -16,6 +16,7 @@ public final class Memory implements AutoCloseable {
     private long live;
     private long peak;
     private long allocations;
+    private MemoryObserver observer = MemoryObserver.NONE;
 
     /// @param allocator gives storage for a name and a number of bytes (a multiple of {@value #ALIGNMENT})
     public Memory(String name, BiFunction<String, Long, Storage> allocator) {
@@ -26,7 +27,14 @@ public final class Memory implements AutoCloseable {
 
     /// Opens a scope inside the innermost open one.
     public Scope open(String name) {
-        return current = new Scope(this, name, current);
+        current = new Scope(this, name, current);
+        observer.opened(current);
+        return current;
+    }
+
+    /// Shows everything that happens from now on to an observer, instead of the one so far; {@link MemoryObserver#NONE} ends it.
+    public void observe(MemoryObserver by) {
+        observer = by;
     }
 
     /// The innermost open scope; outside all, the root, which ends with the backend.
@@ -36,11 +44,7 @@ public final class Memory implements AutoCloseable {
 
     /// Names of the open scopes, outermost first: `update 3 > step 12 > mid_block`.
     public String path() {
-        StringBuilder path = new StringBuilder(current.name());
-        for (Scope s = current; !s.isRoot(); s = s.parent()) {
-            path.insert(0, s.parent().name() + " > ");
-        }
-        return path.toString();
+        return current.path();
     }
 
     /// A tensor in the innermost open scope; its contents are undefined.
@@ -54,6 +58,7 @@ public final class Memory implements AutoCloseable {
         live += bytes;
         peak = Math.max(peak, live);
         allocations++;
+        observer.allocated(storage);
         return new Tensor(name, spec, storage, 0);
     }
 
@@ -80,15 +85,21 @@ public final class Memory implements AutoCloseable {
     void freed(Storage storage) {
         live -= storage.bytes();
         storage.free();
+        observer.freed(storage);
     }
 
     void closing(Scope scope) {
         if (scope != current) {
             throw new IllegalStateException("scope '" + scope.name() + "': closed while '" + current.name() + "', opened inside it, is still open");
         }
+        observer.closing(scope);
         if (!scope.isRoot()) {
             current = scope.parent();
         }
+    }
+
+    void closed(Scope scope) {
+        observer.closed(scope);
     }
 
     /// Ends the root scope and with it everything that nobody retains.

@@ -1,7 +1,9 @@
 package dev.retrograd.core;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -27,7 +29,9 @@ public final class PlanBackend implements Backend {
     private final long workspaceBytes;
     private final Memory memory;
     private final Map<String, Cost> costs = new TreeMap<>();
-    private final Map<String, Cost> costsByScope = new TreeMap<>();
+    private final Map<String, Cost> costsByScope = new HashMap<>();
+    private KernelObserver observer = (_, _, _) -> { };
+    private boolean readsZeros;
 
     /// @param standsFor name of the backend that it plans for, which is also the outermost scope's
     /// @param workspaceBytes that backend's {@link Backend#workspaceBytes()}
@@ -50,6 +54,13 @@ public final class PlanBackend implements Backend {
         }
     }
 
+    /// Is shown every kernel call.
+    @FunctionalInterface
+    public interface KernelObserver {
+        /// @param operands everything that the kernel reads or writes
+        void called(String kernel, Cost cost, Tensor... operands);
+    }
+
     private static final class PlanStorage extends Storage {
         PlanStorage(String name, long bytes) {
             super(name, bytes);
@@ -58,6 +69,21 @@ public final class PlanBackend implements Backend {
         @Override protected void free() {
             // nothing behind it
         }
+    }
+
+    /// Shows every kernel call from now on to an observer, instead of the one so far.
+    public void observe(KernelObserver by) {
+        observer = by;
+    }
+
+    /// From now on reads as zeros what has no values, so that code which looks at scores on the host can be planned as well. What it costs must not depend on them.
+    public void readZeros() {
+        readsZeros = true;
+    }
+
+    /// False: there are no values behind its tensors, and nothing need be read for them.
+    @Override public boolean computes() {
+        return false;
     }
 
     @Override public String name() {
@@ -84,7 +110,7 @@ public final class PlanBackend implements Backend {
 
     /// The same costs by {@link Memory#path()} at the time of the call; a scope's own, without those of scopes inside it.
     public Map<String, Cost> costsByScope() {
-        return Collections.unmodifiableMap(costsByScope);
+        return Collections.unmodifiableMap(new TreeMap<>(costsByScope));
     }
 
     /// The sum of {@link #costs()}.
@@ -104,7 +130,7 @@ public final class PlanBackend implements Backend {
             require(kernel, t);
             bytes += t.spec().bytes();
         }
-        add(kernel, flops, bytes);
+        add(kernel, flops, bytes, operands);
     }
 
     private static void require(String kernel, Tensor t) {
@@ -113,10 +139,11 @@ public final class PlanBackend implements Backend {
         }
     }
 
-    private void add(String kernel, long flops, long bytes) {
+    private void add(String kernel, long flops, long bytes, Tensor... operands) {
         Cost cost = new Cost(flops, bytes, 1);
         costs.merge(kernel, cost, Cost::plus);
         costsByScope.merge(memory.path(), cost, Cost::plus);
+        observer.called(kernel, cost, operands);
     }
 
     @Override public void upload(MemorySegment source, Tensor target) {
@@ -126,14 +153,22 @@ public final class PlanBackend implements Backend {
         count("upload", 0, target);
     }
 
-    /// @throws IllegalStateException always: a plan has no values
+    /// @throws IllegalStateException as a plan has no values, unless it {@linkplain #readZeros() reads zeros}
     @Override public void download(Tensor source, MemorySegment target) {
-        throw new IllegalStateException("plan: has no values to download, asked for those of " + source);
+        requireReadable(source);
+        target.fill((byte) 0);
     }
 
-    /// @throws IllegalStateException always: a plan has no values
+    /// @throws IllegalStateException as a plan has no values, unless it {@linkplain #readZeros() reads zeros}
     @Override public float[] toFloats(Tensor t) {
-        throw new IllegalStateException("plan: has no values to download, asked for those of " + t);
+        requireReadable(t);
+        return Backend.super.toFloats(t);
+    }
+
+    private void requireReadable(Tensor t) {
+        if (!readsZeros) {
+            throw new IllegalStateException("plan: has no values to download, asked for those of " + t);
+        }
     }
 
     @Override public void close() {
@@ -159,7 +194,7 @@ public final class PlanBackend implements Backend {
     }
 
     private static Tensor[] with(Tensor[] xs, Tensor y) {
-        Tensor[] all = java.util.Arrays.copyOf(xs, xs.length + 1);
+        Tensor[] all = Arrays.copyOf(xs, xs.length + 1);
         all[xs.length] = y;
         return all;
     }
@@ -324,14 +359,14 @@ public final class PlanBackend implements Backend {
     @Override public void copySlice(Tensor x, int axis, int xStart, Tensor y, int yStart, int count) {
         require("copySlice", x);
         require("copySlice", y);
-        add("copySlice", 0, 2 * x.spec().with(x.shape().with(axis, count)).bytes());
+        add("copySlice", 0, 2 * x.spec().with(x.shape().with(axis, count)).bytes(), x, y);
     }
 
     @Override public void gatherRows(Tensor table, Tensor ids, Tensor y) {
         require("gatherRows", table);
         require("gatherRows", ids);
         require("gatherRows", y);
-        add("gatherRows", 0, y.spec().with(table.dtype()).bytes() + ids.spec().bytes() + y.spec().bytes());
+        add("gatherRows", 0, y.spec().with(table.dtype()).bytes() + ids.spec().bytes() + y.spec().bytes(), table, ids, y);
     }
 
     @Override public void scatterRows(Tensor dy, Tensor ids, Tensor dtable) {

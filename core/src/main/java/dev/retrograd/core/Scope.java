@@ -18,6 +18,7 @@ public final class Scope implements AutoCloseable {
     private final String name;
     private final Scope parent;
     private final List<Storage> owned = new ArrayList<>();
+    private String path;
     private boolean closed;
 
     Scope(Memory memory, String name, Scope parent) {
@@ -28,6 +29,14 @@ public final class Scope implements AutoCloseable {
 
     public String name() {
         return name;
+    }
+
+    /// Names of the scopes from the outermost to this one: `cpu > update 3 > step 12`.
+    public String path() {
+        if (path == null) {
+            path = parent == null ? name : parent.path() + " > " + name;
+        }
+        return path;
     }
 
     /// The scope around this one; the root has none.
@@ -88,5 +97,6 @@ public final class Scope implements AutoCloseable {
             }
         }
         owned.clear();
+        memory.closed(this);
     }
 }
