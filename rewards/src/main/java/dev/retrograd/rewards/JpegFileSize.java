@@ -32,8 +32,9 @@ public record JpegFileSize(FileSizeGoal goal, JpegSettings settings) implements 
         this(goal, JpegSettings.DDPO);
     }
 
+    /// `jpeg-size` where larger is better: the kilobytes themselves.
     @Override public String name() {
-        return "jpeg-" + goal.rewardName();
+        return goal == FileSizeGoal.LARGER ? "jpeg-size" : "jpeg-" + goal.rewardName();
     }
 
     @Override public float[] score(PixelBatch images, List<String> prompts) {

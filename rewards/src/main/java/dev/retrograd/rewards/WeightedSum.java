@@ -13,9 +13,13 @@ public final class WeightedSum implements DifferentiableReward {
     /// @param weight finite and not 0; below 0 the reward is lowered
     public record Term(DifferentiableReward reward, double weight) {
         public Term {
-            if (!Double.isFinite(weight) || weight == 0) {
-                throw new IllegalArgumentException("weighted sum: the weight of " + reward.name() + " must be a finite number other than 0, got " + weight);
-            }
+            requireWeight(reward, weight);
+        }
+    }
+
+    static void requireWeight(Reward reward, double weight) {
+        if (!Double.isFinite(weight) || weight == 0) {
+            throw new IllegalArgumentException("weighted sum: the weight of " + reward.name() + " must be a finite number other than 0, got " + weight);
         }
     }
 

@@ -1,12 +1,9 @@
 package dev.retrograd.trainer;
 
-import dev.retrograd.autograd.Segment;
-import dev.retrograd.autograd.Tape;
 import dev.retrograd.core.Backend;
-import dev.retrograd.core.Scope;
-import dev.retrograd.core.Shape;
 import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.rewards.PixelBatch;
+import dev.retrograd.rewards.Scoring;
 import dev.retrograd.trainer.image.ImageGrid;
 import dev.retrograd.trainer.image.PngFile;
 import dev.retrograd.trainer.image.RgbImage;
@@ -17,6 +14,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SequencedMap;
 
 /// The same prompts and the same noise, sampled at several times of a run: what its pictures and its before-and-after figures come from.
 final class Evaluation {
@@ -28,14 +26,16 @@ final class Evaluation {
     private final Sampler sampler;
     private final DifferentiableReward reward;
     private final TrainConfig config;
-    private final Backend backend;
+    private final Scoring scoring;
+    private final Tracked tracked;
     private final ChainNoise noise;
     private final List<String> prompts = new ArrayList<>();
     private final int trainingPrompts;
 
     /// @param pixels of all images, those of training prompts first
     /// @param rewards one for each
-    record Grid(PixelBatch pixels, float[] rewards) {
+    /// @param tracked likewise of what is measured beside the reward
+    record Grid(PixelBatch pixels, float[] rewards, SequencedMap<String, float[]> tracked) {
     }
 
     /// Hears of progress: what is done, how much of it, out of how much.
@@ -48,7 +48,8 @@ final class Evaluation {
         this.sampler = sampler;
         reward = task.reward();
         this.config = config;
-        this.backend = backend;
+        scoring = new Scoring(backend, config.microBatchSize());
+        tracked = task.tracked();
         noise = new ChainNoise.Keyed(config.seed(), NO_UPDATE, latentShape);
         prompts.addAll(someOf(task.prompts().prompts()));
         trainingPrompts = prompts.size();
@@ -69,24 +70,7 @@ final class Evaluation {
         long total = (long) prompts.size() * config.sampler().steps();
         progress.report("samples", 0, total);
         PixelBatch pixels = sampler.images(prompts, noise, config.microBatchSize(), done -> progress.report("samples", done, total));
-        return new Grid(pixels, rewards(pixels));
-    }
-
-    private float[] rewards(PixelBatch images) {
-        reward.prepare(prompts);
-        float[] all = new float[images.batch()];
-        int values = images.height() * images.width() * 3;
-        for (int first = 0; first < all.length; first += config.microBatchSize()) {
-            int count = Math.min(config.microBatchSize(), all.length - first);
-            float[] part = Arrays.copyOfRange(images.pixels(), first * values, (first + count) * values);
-            List<String> text = prompts.subList(first, first + count);
-            try (Scope _ = backend.memory().open("rewards"); Tape tape = new Tape(backend, Segment.Policy.STORE_ALL)) {
-                float[] scores = tape.unrecorded(() -> backend.toFloats(
-                        reward.score(tape.constant(backend.floats("pixels", Shape.of(count, images.height(), images.width(), 3), part)), text).value()));
-                System.arraycopy(scores, 0, all, first, count);
-            }
-        }
-        return all;
+        return new Grid(pixels, scoring.of(reward, pixels, prompts), tracked.scores(pixels, prompts));
     }
 
     void write(Path file, Grid grid) throws IOException {
@@ -100,14 +84,21 @@ final class Evaluation {
         PngFile.write(file, pairs.composePairs(RgbImage.of(before.pixels()), RgbImage.of(after.pixels())), Map.of());
     }
 
-    /// What the run did to the reward, in one sentence.
-    String summary(Grid before, Grid after) {
-        String training = change(before, after, 0, trainingPrompts);
-        String heldOut = trainingPrompts == prompts.size() ? "" : "; on " + (prompts.size() - trainingPrompts) + " of prompts never trained on: " + change(before, after, trainingPrompts, prompts.size());
-        return "reward " + reward.name() + " on " + trainingPrompts + " images of training prompts: " + training + heldOut;
+    /// What the run did to the reward and to what is measured beside it, a sentence each.
+    List<String> summary(Grid before, Grid after) {
+        List<String> sentences = new ArrayList<>();
+        sentences.add("reward " + reward.name() + change(before.rewards(), after.rewards()));
+        before.tracked().forEach((name, scores) -> sentences.add("track " + name + change(scores, after.tracked().get(name))));
+        return sentences;
     }
 
-    private static String change(Grid before, Grid after, int from, int to) {
-        return String.format(Locale.ROOT, "%.4f before, %.4f after", Scores.mean(Arrays.copyOfRange(before.rewards(), from, to)), Scores.mean(Arrays.copyOfRange(after.rewards(), from, to)));
+    private String change(float[] before, float[] after) {
+        int all = prompts.size();
+        String heldOut = trainingPrompts == all ? "" : "; on " + (all - trainingPrompts) + " of prompts never trained on: " + change(before, after, trainingPrompts, all);
+        return " on " + trainingPrompts + " images of training prompts: " + change(before, after, 0, trainingPrompts) + heldOut;
+    }
+
+    private static String change(float[] before, float[] after, int from, int to) {
+        return String.format(Locale.ROOT, "%.4f before, %.4f after", Scores.mean(Arrays.copyOfRange(before, from, to)), Scores.mean(Arrays.copyOfRange(after, from, to)));
     }
 }

@@ -1,6 +1,11 @@
 package dev.retrograd.trainer;
 
+import com.fasterxml.jackson.annotation.JsonAnyGetter;
+import com.fasterxml.jackson.annotation.JsonIgnore;
 import com.fasterxml.jackson.annotation.JsonProperty;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SequencedMap;
 
 /// What one update is remembered by: a line of `metrics.jsonl`.
 ///
@@ -11,7 +16,14 @@ import com.fasterxml.jackson.annotation.JsonProperty;
 /// @param gradNorm global norm before clipping
 /// @param seconds of wall-clock time
 /// @param peakBytes most tensor bytes live at once on the device
+/// @param tracked means over the update's images of what was measured beside the reward, as `track/NAME`
 public record Metrics(int update, int k, double loss, @JsonProperty("reward_mean") double rewardMean, @JsonProperty("reward_std") double rewardStd,
         @JsonProperty("grad_norm") double gradNorm, @JsonProperty("learning_rate") double learningRate, double seconds,
-        @JsonProperty("peak_bytes") long peakBytes) {
+        @JsonProperty("peak_bytes") long peakBytes, @JsonIgnore SequencedMap<String, Double> tracked) {
+
+    @JsonAnyGetter Map<String, Double> prefixed() {
+        Map<String, Double> all = new LinkedHashMap<>();
+        tracked.forEach((name, mean) -> all.put("track/" + name, mean));
+        return all;
+    }
 }

@@ -49,7 +49,9 @@ public final class TrainLoop implements AutoCloseable {
     ///
     /// @param heldOut prompts that are sampled to see the effect on what was never trained on; may be empty
     /// @param start weights to start from; empty for fresh ones
-    public record Task(StableDiffusion model, DifferentiableReward reward, PromptSource prompts, List<String> heldOut, Optional<SequencedMap<String, LoraFile.Update>> start) {
+    /// @param tracked what is measured beside the reward; closed by the caller
+    public record Task(StableDiffusion model, DifferentiableReward reward, PromptSource prompts, List<String> heldOut, Optional<SequencedMap<String, LoraFile.Update>> start,
+            Tracked tracked) {
     }
 
     /// @param stop asked often; true ends the run after saving
@@ -118,7 +120,7 @@ public final class TrainLoop implements AutoCloseable {
             }
             Evaluation.Grid after = grid(updates);
             evaluation.compare(run.sample("before-after"), before, after);
-            listener.said(evaluation.summary(before, after));
+            evaluation.summary(before, after).forEach(listener::said);
             Path result = run.loraFolder().resolve(LoraFile.NAME);
             LoraFile.write(result, exported(), config.naming());
             return Ending.DONE;
@@ -192,7 +194,7 @@ public final class TrainLoop implements AutoCloseable {
         BitSet kept = config.truncation().draw(RandomStream.keyed(config.seed(), StreamKey.TRUNCATION.code(), number), steps);
         AlignProp alignProp = new AlignProp(backend, config.sampler().chain(model), model.vaeDecoder(), task.reward(), config.loss(), AlignProp.RECOMPUTE_OUTERMOST);
         ChainNoise noise = new ChainNoise.Keyed(config.seed(), number, config.sampler().latentShape(model));
-        Scores scores = new Scores(config.batchSize());
+        Scores scores = new Scores(config.batchSize(), task.tracked());
         String what = "update " + (number + 1) + "/" + config.updates();
         long total = (long) config.batchSize() * steps;
         report(what, 0, total);
@@ -204,6 +206,7 @@ public final class TrainLoop implements AutoCloseable {
                     alignProp.differentiate(sampler.batch(part, noise, first), kept, 1.0 / config.batchSize(), false, gradients,
                             i -> report(what, done + (long) (i + 1) * part.size(), total), scores.collector(first));
                 }
+                scores.track(part);
             }
             step(number, kept.cardinality(), gradients, scores, start);
         }
@@ -221,7 +224,7 @@ public final class TrainLoop implements AutoCloseable {
         ema.ifPresent(WeightEma::update);
         backend.synchronize();
         updates++;
-        Metrics metrics = new Metrics(updates, k, scores.loss(), scores.mean(), scores.std(), norm, rate, (System.nanoTime() - start) / 1e9, backend.memory().peakBytes());
+        Metrics metrics = new Metrics(updates, k, scores.loss(), scores.mean(), scores.std(), norm, rate, (System.nanoTime() - start) / 1e9, backend.memory().peakBytes(), scores.tracked());
         run.append(metrics);
         listener.updated(metrics, config.updates());
     }

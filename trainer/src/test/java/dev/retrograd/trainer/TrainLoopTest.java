@@ -17,6 +17,7 @@ import dev.retrograd.core.Golden;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.rewards.DifferentiableReward;
+import dev.retrograd.rewards.Scoring;
 import dev.retrograd.trainer.method.RewardLoss;
 import dev.retrograd.trainer.prompts.BuiltInPrompts;
 import dev.retrograd.trainer.prompts.PromptSource;
@@ -97,7 +98,7 @@ class TrainLoopTest {
     private Silent train(Path at, TrainConfig config, Optional<Path> resume, BooleanSupplier stop, TrainLoop.Ending expected) throws IOException {
         Silent listener = new Silent();
         try (RunDirectory run = RunDirectory.open(at);
-                TrainLoop loop = new TrainLoop(new TrainLoop.Task(model, new Brightness(), PromptSource.of(BuiltInPrompts.ANIMALS), List.of("hippopotamus"), Optional.empty()),
+                TrainLoop loop = new TrainLoop(new TrainLoop.Task(model, new Brightness(), PromptSource.of(BuiltInPrompts.ANIMALS), List.of("hippopotamus"), Optional.empty(), Tracked.nothing(new Scoring(backend, 1))),
                         config, run, listener, stop)) {
             if (resume.isPresent()) {
                 loop.resume(resume.get());

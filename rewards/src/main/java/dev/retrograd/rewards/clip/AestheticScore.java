@@ -11,6 +11,7 @@ import dev.retrograd.unet.StateDict;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /// How beautiful people find an image, about 1..10: LAION's aesthetic predictor, five linear layers on CLIP's image features of unit length.
 ///
@@ -37,23 +38,33 @@ public final class AestheticScore implements DifferentiableReward {
         return name.startsWith("text_model.") || name.startsWith("text_projection.") || name.equals("logit_scale") || name.equals("vision_model.embeddings.position_ids");
     }
 
-    /// Loads a folder that holds CLIP as transformers has it (`config.json`, `model.safetensors` or `pytorch_model.bin`) and the head, under the name
+    /// Loads a folder that holds CLIP as transformers has it (`config.json`, `model.safetensors` or `pytorch_model.bin`, also in several files) and the head, under the name
     /// `sac+logos+ava1-l14-linearMSE.pth` that it is published by, or `.safetensors`, or `aesthetic_head.safetensors`.
     /// Images are normalised as the folder's `preprocessor_config.json` says, or as CLIP's without one.
     ///
     /// @param how images are resized; {@link ClipPreprocessing#ALIGNPROP} is the paper's
     /// @throws ModelFormatException if a file is missing, damaged or not supported, or the head takes features of another length; the message names it
     public static AestheticScore load(Backend backend, Path folder, Resampling how) throws IOException {
-        Path model = RewardFiles.find(folder, RewardFiles.TRANSFORMERS);
-        Path headFile = RewardFiles.find(folder, HEADS);
+        return load(backend, folder, Optional.empty(), how);
+    }
+
+    /// As {@link #load(Backend, Path, Resampling)}, with a head from elsewhere.
+    ///
+    /// @param headFile the head as published or as safetensors; empty for the one in the folder
+    /// @throws ModelFormatException as there
+    public static AestheticScore load(Backend backend, Path folder, Optional<Path> headFile, Resampling how) throws IOException {
+        return load(backend, folder, headFile.isPresent() ? headFile.get() : RewardFiles.find(folder, HEADS), how);
+    }
+
+    private static AestheticScore load(Backend backend, Path folder, Path headFile, Resampling how) throws IOException {
         ClipConfig config = ClipConfig.read(folder.resolve("config.json"));
         HeadWeights head = HeadWeights.read(headFile);
         ClipPreprocessing preprocessing = ClipPreprocessing.read(folder, config.vision().imageSize()).with(how);
         if (head.features() != config.projection()) {
             throw new ModelFormatException(headFile + ": the head must take features of length " + config.projection() + " (projection_dim), got one for " + head.features());
         }
-        try (TensorFile tensors = TensorFile.open(model)) {
-            StateDict weights = new StateDict(model.toString(), tensors, backend);
+        try (TensorFile tensors = RewardFiles.openTransformers(folder)) {
+            StateDict weights = new StateDict(tensors.source(), tensors, backend);
             boolean loaded = false;
             try {
                 AestheticScore reward = new AestheticScore(backend, config, weights, head, preprocessing);

@@ -61,7 +61,7 @@ public final class ClipModel implements AutoCloseable {
         }
     }
 
-    /// Loads a folder with `config.json`, `model.safetensors` or `pytorch_model.bin`, the tokenizer's files, and `preprocessor_config.json` if it has one.
+    /// Loads a folder with `config.json`, `model.safetensors` or `pytorch_model.bin` or the index of several such files, the tokenizer's files, and `preprocessor_config.json` if it has one.
     ///
     /// @throws ModelFormatException if a file is missing, damaged, or describes a model that is not supported; the message names it
     public static ClipModel load(Backend backend, Path folder) throws IOException {
@@ -71,7 +71,7 @@ public final class ClipModel implements AutoCloseable {
         ClipConfig config = ClipConfig.read(folder.resolve("config.json"));
         ClipPreprocessing preprocessing = ClipPreprocessing.read(folder, config.vision().imageSize());
         Optional<ClipTokenizer> tokenizer = Optional.of(ClipTokenizer.load(folder));
-        try (TensorFile tensors = TensorFile.open(RewardFiles.find(folder, RewardFiles.TRANSFORMERS))) {
+        try (TensorFile tensors = RewardFiles.openTransformers(folder)) {
             return of(backend, folder.toString(), config, tensors, preprocessing, tokenizer);
         }
     }

@@ -84,18 +84,17 @@ public final class OwlVit implements AutoCloseable {
         }
     }
 
-    /// Loads a Hugging Face folder: `config.json`, `model.safetensors` or `pytorch_model.bin`, and the colours of `preprocessor_config.json` if there is one.
+    /// Loads a Hugging Face folder: `config.json`, `model.safetensors` or `pytorch_model.bin` or the index of several such files, and the colours of `preprocessor_config.json` if there is one.
     ///
     /// @throws ModelFormatException if a file is missing, damaged or not supported; the message names it
     public static OwlVit load(Backend backend, Path folder) throws IOException {
-        Path file = RewardFiles.find(folder, RewardFiles.TRANSFORMERS);
         ClipConfig config = ClipConfig.readOwlVit(folder.resolve("config.json"));
         if (config.projection() != config.text().width()) {
             throw new ModelFormatException(folder + ": 'projection_dim' must be the text tower's hidden_size " + config.text().width() + ", got " + config.projection());
         }
         ClipPreprocessing preprocessing = preprocessing(folder.resolve("preprocessor_config.json"), config.vision().imageSize());
-        try (TensorFile tensors = TensorFile.open(file)) {
-            StateDict weights = new StateDict(file.toString(), tensors, backend);
+        try (TensorFile tensors = RewardFiles.openTransformers(folder)) {
+            StateDict weights = new StateDict(tensors.source(), tensors, backend);
             boolean loaded = false;
             try {
                 OwlVit model = new OwlVit(config, weights, preprocessing);

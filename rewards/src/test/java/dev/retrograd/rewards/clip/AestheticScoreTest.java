@@ -92,7 +92,8 @@ class AestheticScoreTest extends RewardContract {
         refused(folder.resolve("sac+logos+ava1-l14-linearMSE.safetensors") + ": the head must take features of length 5 (projection_dim), got one for 4");
         Files.delete(folder.resolve("sac+logos+ava1-l14-linearMSE.safetensors"));
         refused(folder + ": must have one of aesthetic_head.safetensors, sac+logos+ava1-l14-linearMSE.safetensors, sac+logos+ava1-l14-linearMSE.pth");
+        writeHead("aesthetic_head.safetensors", 5);
         Files.delete(folder.resolve("model.safetensors"));
-        refused(folder + ": must have one of model.safetensors, pytorch_model.bin");
+        refused(folder + ": must have one of model.safetensors, pytorch_model.bin, model.safetensors.index.json, pytorch_model.bin.index.json");
     }
 }

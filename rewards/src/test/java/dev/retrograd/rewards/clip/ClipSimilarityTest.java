@@ -193,7 +193,7 @@ class ClipSimilarityTest {
         refused(folder, "16 tensors are not part of the model that config.json describes: vision_model.encoder.layers.1.layer_norm1.bias, vision_model.encoder.layers.1.layer_norm1.weight, "
                 + "vision_model.encoder.layers.1.layer_norm2.bias, …");
         Files.delete(folder.resolve("model.safetensors"));
-        refused(folder, "must have one of model.safetensors, pytorch_model.bin");
+        refused(folder, "must have one of model.safetensors, pytorch_model.bin, model.safetensors.index.json, pytorch_model.bin.index.json");
     }
 
     private static void refused(Path folder, String message) {

@@ -1,42 +1,36 @@
 package dev.retrograd.trainer.cli;
 
 import dev.retrograd.trainer.SettingException;
-import java.util.Arrays;
 import java.util.Locale;
 import java.util.OptionalDouble;
-import java.util.stream.Collectors;
 
-/// One of the rewards that `--reward` names: `hps`, `hps:0.5`.
+/// One of the rewards that `--reward` names: `hps`, `hps:0.5`, `aesthetic@7`, `aesthetic:0.5@7`.
 ///
+/// @param name not yet known to be one
 /// @param weight empty where none is given
-record RewardChoice(Kind kind, OptionalDouble weight) {
+/// @param target that the reward should come close to; empty where it should rise
+record RewardChoice(String name, OptionalDouble weight, OptionalDouble target) {
+    private static final String FORM = "REWARD, REWARD:WEIGHT, REWARD@TARGET or REWARD:WEIGHT@TARGET with a finite weight other than 0 and a finite target";
 
-    enum Kind {
-        COMPRESSIBILITY, INCOMPRESSIBILITY, AESTHETIC, HPS, CONCEPT_REMOVAL, OBJECT_COUNT, CLIP, FITTED;
-
-        /// What the command line calls it.
-        String id() {
-            return name().toLowerCase(Locale.ROOT).replace('_', '-');
-        }
-    }
-
-    /// @throws SettingException if there is no such reward, or the weight is no finite number other than 0
+    /// @throws SettingException if it is none of the forms
     static RewardChoice parse(String text) {
-        int colon = text.indexOf(':');
-        String id = (colon < 0 ? text : text.substring(0, colon)).strip().toLowerCase(Locale.ROOT);
-        Kind kind = Arrays.stream(Kind.values()).filter(k -> k.id().equals(id)).findFirst().orElseThrow(() -> new SettingException("--reward: must be one of "
-                + Arrays.stream(Kind.values()).map(Kind::id).collect(Collectors.joining(", ")) + ", got " + text));
-        return new RewardChoice(kind, colon < 0 ? OptionalDouble.empty() : OptionalDouble.of(weight(text, text.substring(colon + 1))));
+        int at = text.indexOf('@');
+        String front = at < 0 ? text : text.substring(0, at);
+        int colon = front.indexOf(':');
+        String name = (colon < 0 ? front : front.substring(0, colon)).strip().toLowerCase(Locale.ROOT);
+        OptionalDouble weight = colon < 0 ? OptionalDouble.empty() : OptionalDouble.of(number(text, front.substring(colon + 1)));
+        SettingException.require(weight.isEmpty() || weight.getAsDouble() != 0, "--reward", FORM, text);
+        return new RewardChoice(name, weight, at < 0 ? OptionalDouble.empty() : OptionalDouble.of(number(text, text.substring(at + 1))));
     }
 
-    private static double weight(String text, String number) {
-        double weight;
+    private static double number(String text, String number) {
+        double value;
         try {
-            weight = Double.parseDouble(number);
+            value = Double.parseDouble(number);
         } catch (NumberFormatException e) {
-            weight = Double.NaN;
+            value = Double.NaN;
         }
-        SettingException.require(Double.isFinite(weight) && weight != 0, "--reward", "REWARD or REWARD:WEIGHT with a finite weight other than 0", text);
-        return weight;
+        SettingException.require(Double.isFinite(value), "--reward", FORM, text);
+        return value;
     }
 }

@@ -4,6 +4,7 @@ import dev.retrograd.trainer.Metrics;
 import dev.retrograd.trainer.TrainListener;
 import java.io.PrintWriter;
 import java.util.Locale;
+import java.util.stream.Collectors;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
@@ -35,7 +36,11 @@ final class RunProgress implements TrainListener, AutoCloseable {
 
     @Override public void updated(Metrics m, int updates) {
         said(String.format(Locale.ROOT, "update %d/%d  K %d  reward %.4f ± %.4f  loss %.4f  gradient %.4g  lr %.3g  %.1f s  %d MiB", m.update(), updates, m.k(),
-                m.rewardMean(), m.rewardStd(), m.loss(), m.gradNorm(), m.learningRate(), m.seconds(), m.peakBytes() / MIB));
+                m.rewardMean(), m.rewardStd(), m.loss(), m.gradNorm(), m.learningRate(), m.seconds(), m.peakBytes() / MIB) + tracked(m));
+    }
+
+    private static String tracked(Metrics m) {
+        return m.tracked().entrySet().stream().map(e -> String.format(Locale.ROOT, "  %s %.4f", e.getKey(), e.getValue())).collect(Collectors.joining());
     }
 
     @Override public void said(String line) {

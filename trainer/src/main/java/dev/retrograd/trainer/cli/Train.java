@@ -5,9 +5,11 @@ import dev.retrograd.autograd.optim.GradientClip;
 import dev.retrograd.autograd.optim.LearningRateSchedule;
 import dev.retrograd.core.Backend;
 import dev.retrograd.rewards.DifferentiableReward;
+import dev.retrograd.rewards.Reward;
 import dev.retrograd.trainer.OptimizerSettings;
 import dev.retrograd.trainer.RunDirectory;
 import dev.retrograd.trainer.SettingException;
+import dev.retrograd.trainer.Tracked;
 import dev.retrograd.trainer.TrainConfig;
 import dev.retrograd.trainer.TrainLoop;
 import dev.retrograd.trainer.method.RewardLoss;
@@ -138,11 +140,12 @@ final class Train implements Callable<Integer> {
     enum Schedule { CONSTANT, LINEAR, COSINE }
 
     /// What the flags ask for, found possible before a model is loaded or a folder made.
-    private record Request(Truncation truncation, OptimizerSettings optimizer, LoraConfig adapters, RewardOptions.Loader reward, RewardLoss loss, PromptSource prompts, Resume from) {
+    private record Request(Truncation truncation, OptimizerSettings optimizer, LoraConfig adapters, RewardOptions.Loader<DifferentiableReward> reward,
+            SequencedMap<String, RewardOptions.Loader<Reward>> tracked, RewardLoss loss, PromptSource prompts, Resume from) {
     }
 
     @Override public Integer call() throws IOException {
-        Request request = new Request(SettingException.named("--truncation", () -> Truncation.parse(truncation)), optimizer(), adapters(), reward.choose(model.embedded()), reward.loss(), prompts.source(),
+        Request request = new Request(SettingException.named("--truncation", () -> Truncation.parse(truncation)), optimizer(), adapters(), reward.choose(model.embedded()), reward.track(model.embedded()), reward.loss(), prompts.source(),
                 Resume.find(resume, output));
         Path folder = request.from().run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
         try (Interrupt interrupt = main.interruptible(); RunDirectory run = RunDirectory.open(folder)) {
@@ -160,8 +163,9 @@ final class Train implements Callable<Integer> {
                     microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, loraNaming);
             Optional<SequencedMap<String, LoraFile.Update>> start = lora == null ? Optional.empty() : Optional.of(LoraFile.read(lora, OptionalDouble.empty()));
             try (DifferentiableReward objective = request.reward().on(backend);
+                    Tracked tracked = RewardOptions.load(request.tracked(), backend, microBatchSize);
                     RunProgress progress = new RunProgress(out);
-                    TrainLoop loop = new TrainLoop(new TrainLoop.Task(loaded, objective, request.prompts(), prompts.heldOut(), start), settings, run, progress, interrupt::requested)) {
+                    TrainLoop loop = new TrainLoop(new TrainLoop.Task(loaded, objective, request.prompts(), prompts.heldOut(), start, tracked), settings, run, progress, interrupt::requested)) {
                 if (resume != null) {
                     goOn(out, request.from(), run, loop);
                 }

@@ -108,7 +108,7 @@ class FitRewardTest {
         Path model = Golden.path("ci-sd/model");
         String out = succeeded("--model", model.toString(), "--count", "9", "--steps", "1", "--prompt", "cat", "--updates", "5", "--goal", "larger");
         assertTrue(out.startsWith("9 images, sampled from " + model), out);
-        assertTrue(out.contains("reward fitted-jpeg-incompressibility, 5-128-32-1"), out);
+        assertTrue(out.contains("reward fitted-jpeg-size, 5-128-32-1"), out);
         byte[] first = Files.readAllBytes(head);
         succeeded("--model", model.toString(), "--count", "9", "--steps", "1", "--prompt", "cat", "--updates", "5", "--goal", "larger", "--micro-batch-size", "2");
         assertArrayEquals(first, Files.readAllBytes(head), "images do not depend on their neighbours");

@@ -11,10 +11,19 @@ import dev.retrograd.core.Shape;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.core.testing.RandomValues;
 import dev.retrograd.rewards.DifferentiableReward;
+import dev.retrograd.rewards.FileSizeGoal;
+import dev.retrograd.rewards.JpegFileSize;
+import dev.retrograd.rewards.PixelBatch;
+import dev.retrograd.rewards.Reward;
 import dev.retrograd.trainer.SettingException;
+import dev.retrograd.trainer.Tracked;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.SequencedMap;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import picocli.CommandLine;
@@ -26,6 +35,11 @@ class RewardOptionsTest {
         RewardOptions options = new RewardOptions();
         new CommandLine(options).parseArgs(args);
         return options;
+    }
+
+    private static void chosen(RewardOptions options) throws IOException {
+        options.choose(false);
+        options.track(false);
     }
 
     private static float score(String... args) throws IOException {
@@ -43,10 +57,50 @@ class RewardOptionsTest {
         assertEquals(3 * aesthetic, score("--reward", "aesthetic:3", "--reward-model", AESTHETIC), 1e-4);
     }
 
+    @Test void aTargetIsADistanceThatSumsWeigh() throws IOException {
+        float aesthetic = score("--reward", "aesthetic", "--reward-model", AESTHETIC);
+        float size = score("--reward", "compressibility");
+        assertEquals(-Math.abs(7.5f - aesthetic), score("--reward", "aesthetic@7.5", "--reward-model", AESTHETIC), 1e-5);
+        assertEquals(-0.5f * Math.abs(7.5f - aesthetic) + size, score("--reward", "aesthetic:0.5@7.5,compressibility", "--reward-model", AESTHETIC), 1e-4);
+        assertEquals(-Math.abs(-0.2f - size), score("--reward", "compressibility@-0.2"), 1e-5);
+    }
+
+    @Test void laionsHeadMayLieElsewhere(@TempDir Path folder) throws IOException {
+        Path model = Path.of(AESTHETIC);
+        for (String file : List.of("config.json", "model.safetensors")) {
+            Files.copy(model.resolve(file), folder.resolve(file));
+        }
+        assertEquals(score("--reward", "aesthetic", "--reward-model", AESTHETIC),
+                score("--reward", "aesthetic", "--reward-model", folder.toString(), "--reward-head", model.resolve("aesthetic_head.safetensors").toString()), 0);
+    }
+
+    @Test void whatHasNoGradientIsTrackedAndNotTrained() throws IOException {
+        RewardOptions options = parsed("--reward=aesthetic", "--track=jpeg-size,compressibility,jpeg-size", "--reward-model=" + AESTHETIC);
+        PixelBatch image = new PixelBatch(new RandomValues(1).uniform(16 * 16 * 3, 0, 1), 1, 16, 16);
+        try (CpuBackend b = new CpuBackend(); Tracked tracked = RewardOptions.load(options.track(false), b, 1)) {
+            SequencedMap<String, float[]> scores = tracked.scores(image, List.of("x"));
+            assertEquals(List.of("jpeg-size", "compressibility"), List.copyOf(scores.keySet()));
+            assertEquals(new JpegFileSize(FileSizeGoal.LARGER).score(image, List.of("x"))[0], scores.get("jpeg-size")[0], 0);
+        }
+        try (CpuBackend b = new CpuBackend(); Reward any = parsed("--reward=jpeg-size:-1").chooseAny(false).on(b)) {
+            assertEquals("jpeg-size:-1.0", any.name());
+        }
+    }
+
     @ParameterizedTest @CsvSource(delimiter = '|', value = {
-        "--reward=beauty|--reward: must be one of compressibility, incompressibility, aesthetic, hps, concept-removal, object-count, clip, fitted, got beauty",
-        "--reward=hps:much|--reward: must be REWARD or REWARD:WEIGHT with a finite weight other than 0, got hps:much",
-        "--reward=hps:0|--reward: must be REWARD or REWARD:WEIGHT with a finite weight other than 0, got hps:0",
+        "--reward=beauty|--reward: must be one of compressibility, incompressibility, jpeg-size, aesthetic, hps, pickscore, clip, concept-removal, object-count, fitted, got beauty",
+        "--reward=hps:much|--reward: must be REWARD, REWARD:WEIGHT, REWARD@TARGET or REWARD:WEIGHT@TARGET with a finite weight other than 0 and a finite target, got hps:much",
+        "--reward=hps:0|--reward: must be REWARD, REWARD:WEIGHT, REWARD@TARGET or REWARD:WEIGHT@TARGET with a finite weight other than 0 and a finite target, got hps:0",
+        "--reward=hps@|--reward: must be REWARD, REWARD:WEIGHT, REWARD@TARGET or REWARD:WEIGHT@TARGET with a finite weight other than 0 and a finite target, got hps@",
+        "--reward=hps@1@2|--reward: must be REWARD, REWARD:WEIGHT, REWARD@TARGET or REWARD:WEIGHT@TARGET with a finite weight other than 0 and a finite target, got hps@1@2",
+        "--reward=hps:1@infinity|--reward: must be REWARD, REWARD:WEIGHT, REWARD@TARGET or REWARD:WEIGHT@TARGET with a finite weight other than 0 and a finite target, got hps:1@infinity",
+        "--reward=jpeg-size:-1|--reward: must have a gradient with this --method, got jpeg-size, which has none; it can be given to --track",
+        "--reward=compressibility --track=beauty|--track: must be one of compressibility, incompressibility, jpeg-size, aesthetic, hps, pickscore, clip, concept-removal, object-count, fitted, got beauty",
+        "--reward=compressibility --track=pickscore|--track pickscore: needs --reward-model, a folder with PickScore in transformers' layout",
+        "--reward=compressibility --reward-model=DIR|--reward-model: must be left out where no reward takes one, got DIR",
+        "--reward=hps --track=clip --reward-model=DIR|--reward-model: with several, each must name its reward, as in hps=PATH, got DIR",
+        "--reward=clip --reward-model=clip=|--reward-model: must be a path, or REWARD=PATH, got clip=",
+        "--reward=clip --reward-model=A --reward-head=B|--reward-head: must be left out where no reward takes one, got B",
         "--reward=hps,hps:2|--reward: each reward must be given once, got hps twice",
         "--reward=hps|--reward hps: needs --reward-model, HPS_v2_compressed.pt or a folder with it",
         "--reward=concept-removal|--reward concept-removal: needs --reward-model, a folder with OWL-ViT in transformers' layout",
@@ -56,6 +110,6 @@ class RewardOptionsTest {
         "--reward=compressibility,incompressibility,clip|--reward clip: needs --reward-model, a folder with CLIP in transformers' layout"})
     void refusesWhatCannotBe(String args, String message) {
         RewardOptions options = parsed(args.split(" "));
-        assertEquals(message, assertThrows(SettingException.class, () -> options.choose(false)).getMessage());
+        assertEquals(message, assertThrows(SettingException.class, () -> chosen(options)).getMessage());
     }
 }
