@@ -22,6 +22,14 @@ template <> __device__ __forceinline__ float from_float<float>(float x) { return
 template <> __device__ __forceinline__ f16 from_float<f16>(float x) { return f16{__half_as_ushort(__float2half_rn(x))}; }
 template <> __device__ __forceinline__ bf16 from_float<bf16>(float x) { return bf16{__bfloat16_as_ushort(__float2bfloat16_rn(x))}; }
 
+// What a type's arithmetic is done in, float32 for 16 bits, and back.
+__device__ __forceinline__ float wide(float x) { return x; }
+__device__ __forceinline__ double wide(double x) { return x; }
+__device__ __forceinline__ float wide(f16 x) { return to_float(x); }
+__device__ __forceinline__ float wide(bf16 x) { return to_float(x); }
+template <typename T> __device__ __forceinline__ T stored(float x) { return from_float<T>(x); }
+template <typename T> __device__ __forceinline__ T stored(double x) { return x; }
+
 // Sum over the lanes of a warp, in the same order every time; the result is in every lane.
 template <typename T> __device__ __forceinline__ T warp_sum(T v) {
     for (int d = 16; d > 0; d >>= 1) {

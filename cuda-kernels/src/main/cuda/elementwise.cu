@@ -1,4 +1,5 @@
 // Elementwise functions of several tensors: y = f(a, b) with broadcasting, y = constant + sum of c[k] * x[k], and fills; an output may be an input.
+// Types of 16 bits are computed in float32.
 //
 // Grid: any number of blocks of 256 threads; each thread takes every (grid size)-th element. No shared memory. Deterministic.
 #include "common.cuh"
@@ -47,45 +48,47 @@ template <typename F, typename T> __device__ __forceinline__ void broadcast(cons
                 ib += at * shape.b[d];
             }
         }
-        y[i] = F::template f<T>(a[ia], b[ib]);
+        y[i] = stored<T>(F::f(wide(a[ia]), wide(b[ib])));
     }
 }
 
 #define ENTRIES(function, name, T, suffix) \
     extern "C" __global__ void binary_##name##_##suffix(const T* a, const T* b, T* y, i64 n) { \
-        EACH(i, n) { y[i] = function::f<T>(a[i], b[i]); } \
+        EACH(i, n) { y[i] = stored<T>(function::f(wide(a[i]), wide(b[i]))); } \
     } \
     extern "C" __global__ void binary_##name##_broadcast_##suffix(const T* a, const T* b, T* y, i64 n, Broadcast shape) { \
         broadcast<function, T>(a, b, y, n, shape); \
     }
-#define BOTH(function, name) ENTRIES(function, name, float, f32) ENTRIES(function, name, double, f64)
-BOTH(add, add)
-BOTH(sub, sub)
-BOTH(mul, mul)
-BOTH(div_, div)
-BOTH(max_, max)
-BOTH(min_, min)
+#define EVERY(function, name) ENTRIES(function, name, float, f32) ENTRIES(function, name, double, f64) ENTRIES(function, name, f16, f16) ENTRIES(function, name, bf16, bf16)
+EVERY(add, add)
+EVERY(sub, sub)
+EVERY(mul, mul)
+EVERY(div_, div)
+EVERY(max_, max)
+EVERY(min_, min)
 
 template <typename T> __device__ __forceinline__ void combine(double constant, const Coefficients& c, const Terms& terms, int count, T* y, i64 n) {
+    typedef decltype(wide(T())) Wide;
     EACH(i, n) {
-        T sum = T(constant);
+        Wide sum = Wide(constant);
 #pragma unroll
         for (int k = 0; k < MAX_TERMS; k++) {
             if (k < count) {
-                sum += T(c.c[k]) * reinterpret_cast<const T*>(terms.x[k])[i];
+                sum += Wide(c.c[k]) * wide(reinterpret_cast<const T*>(terms.x[k])[i]);
             }
         }
-        y[i] = sum;
+        y[i] = stored<T>(sum);
     }
 }
 
-extern "C" __global__ void linear_combination_f32(double constant, Coefficients c, Terms terms, int count, float* y, i64 n) {
-    combine(constant, c, terms, count, y, n);
-}
-
-extern "C" __global__ void linear_combination_f64(double constant, Coefficients c, Terms terms, int count, double* y, i64 n) {
-    combine(constant, c, terms, count, y, n);
-}
+#define COMBINATION(T, suffix) \
+    extern "C" __global__ void linear_combination_##suffix(double constant, Coefficients c, Terms terms, int count, T* y, i64 n) { \
+        combine(constant, c, terms, count, y, n); \
+    }
+COMBINATION(float, f32)
+COMBINATION(double, f64)
+COMBINATION(f16, f16)
+COMBINATION(bf16, bf16)
 
 // Every element gets the low bits of `bits`.
 #define FILL(T, suffix) \

@@ -3,7 +3,7 @@
 //   permute:      y[i] = x[offset(i)] with x's strides in the order of y's axes
 //   copy_slice:   y[o][yStart + k][j] = x[o][xStart + k][j]; an axis of x with `xRow` elements per outer index, of y with `yRow`
 //   gather_rows:  y[i] = table[ids[i]]
-//   scatter_rows: dtable[v] = sum of dy[i] over i with ids[i] = v, in the order of i
+//   scatter_rows: dtable[v] = sum of dy[i] over i with ids[i] = v, in the order of i, in float32
 //
 // Grid: any number of blocks of 256 threads, each thread taking every (grid size)-th element. No shared memory. Deterministic: scatter_rows
 // has one thread per element of the table, which looks through all ids.
@@ -46,23 +46,31 @@ ENTRIES(unsigned short, b16)
 ENTRIES(unsigned, b32)
 ENTRIES(i64, b64)
 
-#define GATHER(T, suffix) \
-    extern "C" __global__ void gather_rows_##suffix(const T* table, const int* ids, float* y, i64 n, i64 channels) { \
-        EACH(i, n) { y[i] = to_float(table[ids[i / channels] * channels + i % channels]); } \
+#define GATHER(T, from, Y, to) \
+    extern "C" __global__ void gather_rows_##from##_##to(const T* table, const int* ids, Y* y, i64 n, i64 channels) { \
+        EACH(i, n) { y[i] = from_float<Y>(to_float(table[ids[i / channels] * channels + i % channels])); } \
     }
-GATHER(float, f32)
-GATHER(f16, f16)
-GATHER(bf16, bf16)
+GATHER(float, f32, float, f32)
+GATHER(f16, f16, float, f32)
+GATHER(bf16, bf16, float, f32)
+GATHER(f16, f16, f16, f16)
+GATHER(bf16, bf16, bf16, bf16)
 
-extern "C" __global__ void scatter_rows_f32(const float* dy, const int* ids, float* dtable, i64 n, i64 channels, i64 count) {
-    EACH(i, n) {
-        i64 row = i / channels;
-        float sum = 0;
-        for (i64 k = 0; k < count; k++) {
-            if (ids[k] == row) {
-                sum += dy[k * channels + i % channels];
-            }
-        }
-        dtable[i] = sum;
+#define SCATTER(T, from, Y, to) \
+    extern "C" __global__ void scatter_rows_##from##_##to(const T* dy, const int* ids, Y* dtable, i64 n, i64 channels, i64 count) { \
+        EACH(i, n) { \
+            i64 row = i / channels; \
+            float sum = 0; \
+            for (i64 k = 0; k < count; k++) { \
+                if (ids[k] == row) { \
+                    sum += to_float(dy[k * channels + i % channels]); \
+                } \
+            } \
+            dtable[i] = from_float<Y>(sum); \
+        } \
     }
-}
+SCATTER(float, f32, float, f32)
+SCATTER(float, f32, f16, f16)
+SCATTER(float, f32, bf16, bf16)
+SCATTER(f16, f16, f16, f16)
+SCATTER(bf16, bf16, bf16, bf16)

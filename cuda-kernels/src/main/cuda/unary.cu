@@ -1,4 +1,4 @@
-// Elementwise functions y = f(x) and their gradients dx = f'(x) * dy; an output may be an input.
+// Elementwise functions y = f(x) and their gradients dx = f'(x) * dy; an output may be an input. Types of 16 bits are computed in float32.
 //
 // Grid: any number of blocks of 256 threads; each thread takes every (grid size)-th element. No shared memory. Deterministic.
 // p, q: lower and upper bound of a clamp; p: exponent of a power. Powers are computed in float64, whatever the type.
@@ -62,23 +62,23 @@ FUNCTION(round_straight, rint_(x), T(1))
 
 #define ENTRIES(function, name, T, suffix) \
     extern "C" __global__ void unary_##name##_##suffix(const T* x, T* y, i64 n, double p, double q) { \
-        EACH(i, n) { y[i] = function::f<T>(x[i], p, q); } \
+        EACH(i, n) { y[i] = stored<T>(function::f(wide(x[i]), p, q)); } \
     } \
     extern "C" __global__ void unary_##name##_bwd_##suffix(const T* x, const T* dy, T* dx, i64 n, double p, double q) { \
-        EACH(i, n) { dx[i] = function::d<T>(x[i], p, q) * dy[i]; } \
+        EACH(i, n) { dx[i] = stored<T>(function::d(wide(x[i]), p, q) * wide(dy[i])); } \
     }
-#define BOTH(function, name) ENTRIES(function, name, float, f32) ENTRIES(function, name, double, f64)
-BOTH(silu, silu)
-BOTH(gelu, gelu)
-BOTH(quick_gelu, quick_gelu)
-BOTH(sigmoid_, sigmoid)
-BOTH(tanh__, tanh)
-BOTH(relu, relu)
-BOTH(exp__, exp)
-BOTH(log__, log)
-BOTH(sqrt__, sqrt)
-BOTH(abs_, abs)
-BOTH(pow_, pow)
-BOTH(clamp, clamp)
-BOTH(round_cubic, round_cubic)
-BOTH(round_straight, round_straight)
+#define EVERY(function, name) ENTRIES(function, name, float, f32) ENTRIES(function, name, double, f64) ENTRIES(function, name, f16, f16) ENTRIES(function, name, bf16, bf16)
+EVERY(silu, silu)
+EVERY(gelu, gelu)
+EVERY(quick_gelu, quick_gelu)
+EVERY(sigmoid_, sigmoid)
+EVERY(tanh__, tanh)
+EVERY(relu, relu)
+EVERY(exp__, exp)
+EVERY(log__, log)
+EVERY(sqrt__, sqrt)
+EVERY(abs_, abs)
+EVERY(pow_, pow)
+EVERY(clamp, clamp)
+EVERY(round_cubic, round_cubic)
+EVERY(round_straight, round_straight)

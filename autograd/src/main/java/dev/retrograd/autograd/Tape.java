@@ -1,6 +1,7 @@
 package dev.retrograd.autograd;
 
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.DType;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Spec;
@@ -48,6 +49,11 @@ public final class Tape implements AutoCloseable {
 
     public Backend backend() {
         return backend;
+    }
+
+    /// The type that models compute in, {@link Backend#activations()}.
+    public DType activations() {
+        return backend.activations();
     }
 
     /// A variable without gradient. The tensor must outlive its uses, recomputation included.

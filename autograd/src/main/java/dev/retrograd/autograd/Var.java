@@ -1,10 +1,12 @@
 package dev.retrograd.autograd;
 
 import dev.retrograd.autograd.op.BinaryOp;
+import dev.retrograd.autograd.op.Convert;
 import dev.retrograd.autograd.op.LinearCombination;
 import dev.retrograd.autograd.op.Reshape;
 import dev.retrograd.autograd.op.UnaryOp;
 import dev.retrograd.core.Binary;
+import dev.retrograd.core.DType;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
@@ -96,6 +98,11 @@ public final class Var {
     /// `scale·x + shift`
     public Var affine(double scale, double shift) {
         return apply(new LinearCombination(shift, scale));
+    }
+
+    /// The same values in another floating type; itself where it has that type.
+    public Var to(DType dtype) {
+        return value.dtype() == dtype ? this : apply(new Convert(dtype));
     }
 
     public Var apply(Unary f) {

@@ -6,9 +6,23 @@ import java.lang.foreign.MemorySegment;
 ///
 /// Kernels come in families, one interface each. In all of them: tensors belong to this backend, activations are rows × channels (`[B,H,W,C]`,
 /// `[B,N,C]`), shapes were checked by the operator that calls, results go to the tensors named last and overwrite them unless the method's
-/// name ends in `Acc`, and nothing is allocated unless said. Element types: `F32` everywhere; `F16`/`BF16` weights everywhere, and activations on devices
-/// that compute in them; `F64` in {@link ElementwiseKernels} and {@link ReductionKernels}, and in all kernels of a reference backend.
-/// A backend serves one thread at a time. Equal inputs give equal bits, whatever the number of threads.
+/// name ends in `Acc`, and nothing is allocated unless said. A backend serves one thread at a time. Equal inputs give equal bits, whatever the
+/// number of threads.
+///
+/// Element types. Activations (and their gradients) of one call have one type: `F32` on every backend, and the 16-bit {@link #activations()} on
+/// one that computes in it. Arithmetic and sums are float32 whatever the activations are; a result is rounded once, as it is written.
+///
+/// | family | beside activations of type T |
+/// |---|---|
+/// | elementwise, reductions, images, softmax, GEGLU | nothing: all tensors of a call are T; also `F64`, where the family says so; `convert` takes any two types |
+/// | matrix products, convolution | an operand may rest in 16 bits beside `F32`, and is read as it is; one of `F32` beside 16 bits is rounded to them; bias `F32`; a result is T or, for a weight's gradient, `F32` |
+/// | normalisation | gamma, beta, their gradients and the statistics are `F32` |
+/// | attention | log-sum-exp and delta are `F32` |
+/// | shapes | any one type; rows of a table are `F32` or the table's type, the gradient of a table is of the table's type, or `F32` |
+/// | optimiser, global norm | all `F32` |
+///
+/// So frozen matrices and kernels rest in the activations' type; vectors (biases, gamma, beta), trained weights, low-rank matrices, all weights' gradients,
+/// latents, scores and losses are `F32`. `F64` is for {@link ElementwiseKernels} and {@link ReductionKernels}, and all kernels of a reference backend.
 public interface Backend extends ElementwiseKernels, ReductionKernels, MatrixKernels, ConvolutionKernels, AttentionKernels,
         NormKernels, ShapeKernels, ImageKernels, OptimizerKernels, AutoCloseable {
 
@@ -20,6 +34,11 @@ public interface Backend extends ElementwiseKernels, ReductionKernels, MatrixKer
     /// Whether there are values behind its tensors: false for a plan.
     default boolean computes() {
         return true;
+    }
+
+    /// The type that models compute in between their boundaries: what they convert their inputs to, and their outputs from, back to `F32`.
+    default DType activations() {
+        return DType.F32;
     }
 
     /// Bytes of packing buffers and other workspace that the backend holds for its whole life, outside {@link Memory#liveBytes()}.

@@ -3,7 +3,7 @@ package dev.retrograd.core;
 /// Element type of a tensor, with the name that safetensors files give it.
 ///
 /// Arithmetic runs in `F32`, elementwise latent arithmetic also in `F64`. `F16` and `BF16` are for weights at rest (every
-/// backend) and for activations (CUDA). Integers carry token ids and file contents.
+/// backend) and for activations ({@link Backend#activations()}). Integers carry token ids and file contents.
 public enum DType {
     F64(8, true), F32(4, true), F16(2, true), BF16(2, true), I64(8, false), I32(4, false), U8(1, false);
 

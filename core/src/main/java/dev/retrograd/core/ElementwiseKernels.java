@@ -1,6 +1,6 @@
 package dev.retrograd.core;
 
-/// Kernels that treat every element alike. `F32` and `F64`; an output may be one of the inputs.
+/// Kernels that treat every element alike. `F32`, `F64` and the 16-bit type of activations; an output may be one of the inputs.
 public interface ElementwiseKernels extends Allocator {
 
     /// `y = f(x)`; any shape.

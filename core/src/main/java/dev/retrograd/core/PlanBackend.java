@@ -27,6 +27,7 @@ public final class PlanBackend implements Backend {
 
     private final String standsFor;
     private final long workspaceBytes;
+    private final DType activations;
     private final Memory memory;
     private final Map<String, Cost> costs = new TreeMap<>();
     private final Map<String, Cost> costsByScope = new HashMap<>();
@@ -36,8 +37,14 @@ public final class PlanBackend implements Backend {
     /// @param standsFor name of the backend that it plans for, which is also the outermost scope's
     /// @param workspaceBytes that backend's {@link Backend#workspaceBytes()}
     public PlanBackend(String standsFor, long workspaceBytes) {
+        this(standsFor, workspaceBytes, DType.F32);
+    }
+
+    /// @param activations that backend's {@link Backend#activations()}, which need not be at hand
+    public PlanBackend(String standsFor, long workspaceBytes, DType activations) {
         this.standsFor = standsFor;
         this.workspaceBytes = workspaceBytes;
+        this.activations = activations;
         memory = new Memory(standsFor, PlanStorage::new);
     }
 
@@ -101,6 +108,10 @@ public final class PlanBackend implements Backend {
 
     @Override public long workspaceBytes() {
         return workspaceBytes;
+    }
+
+    @Override public DType activations() {
+        return activations;
     }
 
     /// Costs since the start or the last {@link #resetCosts()}, by kernel name.

@@ -5,7 +5,8 @@ import java.util.List;
 /// Kernels that sum, and the broadcast that is their adjoint. Sums run in a fixed order over fixed chunks, accumulated in float64 or pairwise.
 public interface ReductionKernels extends Allocator {
 
-    /// `y = scale · (sum of x over the axes that y's shape broadcasts along)`; `y.shape().broadcastsTo(x.shape())`. `F32` and `F64`.
+    /// `y = scale · (sum of x over the axes that y's shape broadcasts along)`; `y.shape().broadcastsTo(x.shape())`. `F32`, `F64` and the
+    /// 16-bit type of activations; of those, y may be `F32`.
     ///
     /// `[B,H,W,C]` to `[C]` is a bias gradient, to `[B,1,1,1]` a sum per image, to `[]` the total.
     void sumTo(Tensor x, double scale, Tensor y);

@@ -4,14 +4,14 @@ import dev.retrograd.core.Twins.Twin;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
-interface AttentionContract extends Contract {
+public interface AttentionContract extends Contract {
 
     private void attend(AttentionSpec spec, int batch, int rows, int keys, int width, double magnitude) {
         Twin q = scaled(magnitude, batch, rows, spec.heads() * width);
         Twin k = scaled(magnitude, batch, keys, spec.heads() * width);
         Twin v = twins().normal(batch, keys, spec.heads() * width);
         Twin y = twins().outputLike(q);
-        Twin logSumExp = twins().output(batch, spec.heads(), rows);
+        Twin logSumExp = twins().singleOutput(batch, spec.heads(), rows);
         String what = " " + spec + " q " + q.spec() + " k " + k.spec();
         twins().run(s -> s.b().attention(spec, s.of(q), s.of(k), s.of(v), s.of(y), s.of(logSumExp)));
         twins().agree("attention" + what, y, logSumExp);
@@ -25,7 +25,7 @@ interface AttentionContract extends Contract {
     }
 
     private Twin scaled(double magnitude, int... dims) {
-        Spec spec = new Spec(Shape.of(dims), DType.F32);
+        Spec spec = twins().activation(dims);
         double[] values = twins().random().normalDoubles(spec.shape().elements());
         Arrays.setAll(values, i -> magnitude * values[i]);
         return twins().of(spec, values);

@@ -1,7 +1,7 @@
 package dev.retrograd.core;
 
 /// What a family's part of the contract stands on.
-interface Contract {
+public interface Contract {
     /// The backends of the test that runs.
     Twins twins();
 }

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.stream.DoubleStream;
 import org.junit.jupiter.api.Test;
 
-interface ElementwiseContract extends Contract {
+public interface ElementwiseContract extends Contract {
     private static List<Unary> functions() {
         return List.of(Unary.SILU, Unary.GELU, Unary.QUICK_GELU, Unary.SIGMOID, Unary.TANH, Unary.RELU, Unary.EXP, Unary.LOG, Unary.SQRT, Unary.ABS,
                 Unary.ROUND_CUBIC, Unary.ROUND_STRAIGHT, Unary.pow(3), Unary.pow(2), Unary.pow(-1), Unary.pow(0.5), Unary.clamp(-0.75, 0.5));
@@ -29,7 +29,7 @@ interface ElementwiseContract extends Contract {
 
     @AtSizes default void unaryFunctionsAndTheirDerivatives(int size) {
         for (Unary f : functions()) {
-            for (DType dtype : List.of(DType.F32, DType.F64)) {
+            for (DType dtype : twins().floats()) {
                 Twin x = argument(f, dtype, size);
                 Twin dy = twins().normal(dtype, size);
                 Twin y = twins().outputLike(x);
@@ -62,8 +62,8 @@ interface ElementwiseContract extends Contract {
     }
 
     @Test default void noFunctionHidesANaN() {
-        Twin x = twins().of(Spec.f32(19), DoubleStream.generate(() -> Double.NaN).limit(19).toArray());
-        Twin one = twins().of(Spec.f32(19), DoubleStream.generate(() -> 1).limit(19).toArray());
+        Twin x = twins().of(twins().activation(19), DoubleStream.generate(() -> Double.NaN).limit(19).toArray());
+        Twin one = twins().of(twins().activation(19), DoubleStream.generate(() -> 1).limit(19).toArray());
         Twin y = twins().outputLike(x);
         for (Unary f : functions()) {
             twins().run(s -> s.b().fill(s.of(y), 0));
@@ -79,7 +79,7 @@ interface ElementwiseContract extends Contract {
 
     @AtSizes default void binaryFunctionsAlsoInPlace(int size) {
         for (Binary f : Binary.values()) {
-            for (DType dtype : List.of(DType.F32, DType.F64)) {
+            for (DType dtype : twins().floats()) {
                 Twin a = twins().normal(dtype, size);
                 Twin b = twins().normal(dtype, size);
                 Twin y = twins().outputLike(a);
@@ -100,7 +100,7 @@ interface ElementwiseContract extends Contract {
             {{2, 4, 3, 8}, {4, 3, 1}}, {{2, 64, 320}, {320}}, {{1, 1, 13}, {7, 1, 1}}, {{3, 207}, {3, 1}}, {{1}, {1}}, {{2, 1, 3, 1, 5}, {4, 1, 6, 1}}};
         for (int[][] pair : pairs) {
             for (Binary f : Binary.values()) {
-                for (DType dtype : List.of(DType.F32, DType.F64)) {
+                for (DType dtype : twins().floats()) {
                     Twin a = twins().normal(dtype, pair[0]);
                     Twin b = twins().normal(dtype, pair[1]);
                     Twin y = twins().output(new Spec(Shape.broadcast(Shape.of(pair[0]), Shape.of(pair[1])), dtype));
@@ -118,7 +118,7 @@ interface ElementwiseContract extends Contract {
     @AtSizes default void linearCombinationsOfUpToSixTensors(int size) {
         double[] coefficients = {0.5, -1.25, 3, 1e-3, -7, 1 / 3.0};
         for (int terms = 1; terms <= coefficients.length; terms++) {
-            for (DType dtype : List.of(DType.F32, DType.F64)) {
+            for (DType dtype : twins().floats()) {
                 double[] used = Arrays.copyOf(coefficients, terms);
                 Twin[] xs = new Twin[terms];
                 Arrays.setAll(xs, _ -> twins().normal(dtype, size));

@@ -3,7 +3,7 @@ package dev.retrograd.core;
 import dev.retrograd.core.Twins.Twin;
 import org.junit.jupiter.api.Test;
 
-interface ImageContract extends Contract {
+public interface ImageContract extends Contract {
 
     @AtSizes default void nearestUpsamplingAndItsAdjoint(int channels) {
         for (int factor : new int[] {1, 2, 3}) {

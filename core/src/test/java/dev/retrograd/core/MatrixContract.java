@@ -5,7 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-interface MatrixContract extends Contract {
+public interface MatrixContract extends Contract {
 
     private void multiply(int[] batch, int m, int n, int k, boolean sharedB, DType dtypeB) {
         for (boolean ta : new boolean[] {false, true}) {
@@ -31,31 +31,31 @@ interface MatrixContract extends Contract {
     }
 
     @AtSizes default void matmulOfASize(int size) {
-        multiply(new int[0], size, size, size, false, DType.F32);
+        multiply(new int[0], size, size, size, false, twins().activations());
     }
 
     @Test default void matmulOfUnevenShapes() {
         int[][] shapes = {{1, 207, 13}, {207, 1, 64}, {77, 64, 13}, {3, 5, 1500}, {64, 207, 1}, {4, 320, 320}, {130, 33, 400}, {13, 1, 1}};
         for (int[] s : shapes) {
-            multiply(new int[0], s[0], s[1], s[2], false, DType.F32);
+            multiply(new int[0], s[0], s[1], s[2], false, twins().activations());
         }
     }
 
     @Test default void batchedMatmulWithOwnAndSharedRightSides() {
         for (boolean shared : new boolean[] {false, true}) {
-            multiply(new int[] {3}, 13, 7, 64, shared, DType.F32);
-            multiply(new int[] {2, 3}, 7, 13, 5, shared, DType.F32);
-            multiply(new int[] {1}, 64, 64, 64, shared, DType.F32);
+            multiply(new int[] {3}, 13, 7, 64, shared, twins().activations());
+            multiply(new int[] {2, 3}, 7, 13, 5, shared, twins().activations());
+            multiply(new int[] {1}, 64, 64, 64, shared, twins().activations());
         }
     }
 
-    @Test default void sixteenBitWeightsAreReadAsTheyAre() {
-        for (DType dtype : List.of(DType.F16, DType.BF16)) {
+    @Test default void weightsOfAnotherTypeAreRead() {
+        for (DType dtype : twins().activations() == DType.F32 ? List.of(DType.F16, DType.BF16) : List.of(DType.F32)) {
             multiply(new int[0], 13, 207, 64, false, dtype);
             multiply(new int[] {2}, 7, 13, 33, true, dtype);
             Twin x = twins().normal(2, 7, 64);
             Twin w = twins().normal(dtype, 13, 64);
-            Twin bias = twins().normal(13);
+            Twin bias = twins().single(13);
             Twin y = twins().output(2, 7, 13);
             twins().run(s -> s.b().linear(s.of(x), s.of(w), s.of(y)));
             twins().agree("linear with " + dtype, y);
@@ -68,7 +68,7 @@ interface MatrixContract extends Contract {
         for (int out : new int[] {1, 13, 64}) {
             Twin x = twins().normal(3, size, size);
             Twin w = twins().normal(out, size);
-            Twin bias = twins().normal(out);
+            Twin bias = twins().single(out);
             Twin y = twins().output(3, size, out);
             twins().run(s -> s.b().linear(s.of(x), s.of(w), s.of(y)));
             twins().agree("linear " + x.spec() + " " + w.spec(), y);
@@ -81,8 +81,8 @@ interface MatrixContract extends Contract {
     @AtSizes default void lowRankUpdateAddsToTheFrozenPart(int size) {
         for (int rank : new int[] {1, 4, 16}) {
             Twin x = twins().normal(2, 7, size);
-            Twin a = twins().normal(rank, size);
-            Twin b = twins().normal(13, rank);
+            Twin a = twins().single(rank, size);
+            Twin b = twins().single(13, rank);
             Twin xa = twins().output(2, 7, rank);
             Twin y = twins().normal(2, 7, 13);
             twins().run(s -> s.b().loraAcc(s.of(x), s.of(a), s.of(b), 0.25, s.of(xa), s.of(y)));
@@ -93,7 +93,7 @@ interface MatrixContract extends Contract {
     @Test default void aViewOfABatchIsMultipliedInPlace() {
         Twin x = twins().normal(4, 7, 13);
         Twin w = twins().normal(5, 13);
-        Twin y = twins().of(new Spec(Shape.of(4, 7, 5), DType.F32), new double[140]);
+        Twin y = twins().of(twins().activation(4, 7, 5), new double[140]);
         Twin part = x.view(t -> t.leading(1, 2));
         Twin target = y.view(t -> t.leading(2, 2));
         twins().run(s -> s.b().linear(s.of(part), s.of(w), s.of(target)));

@@ -4,20 +4,20 @@ import dev.retrograd.core.Twins.Twin;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
-interface NormContract extends Contract {
+public interface NormContract extends Contract {
     double EPS = 1e-5;
 
     private void groupNorm(int groups, double offset, int... dims) {
-        Spec spec = Spec.f32(dims);
+        Spec spec = twins().activation(dims);
         double[] values = twins().random().normalDoubles(spec.shape().elements());
         Arrays.setAll(values, i -> values[i] + offset);
         Twin x = twins().of(spec, values);
         int channels = spec.shape().channels();
-        Twin gamma = twins().normal(channels);
-        Twin beta = twins().normal(channels);
+        Twin gamma = twins().single(channels);
+        Twin beta = twins().single(channels);
         Twin y = twins().outputLike(x);
-        Twin mean = twins().output(dims[0], groups);
-        Twin rstd = twins().output(dims[0], groups);
+        Twin mean = twins().singleOutput(dims[0], groups);
+        Twin rstd = twins().singleOutput(dims[0], groups);
         String what = " of " + groups + " groups, mean " + offset + ", " + spec;
         twins().run(s -> s.b().groupNorm(groups, EPS, s.of(x), s.of(gamma), s.of(beta), s.of(y), s.of(mean), s.of(rstd)));
         twins().agree("groupNorm" + what, y, rstd);
@@ -73,11 +73,11 @@ interface NormContract extends Contract {
     @AtSizes default void layerNormOfASize(int size) {
         for (int rows : new int[] {1, 7, 77}) {
             Twin x = twins().uniform(-1, 3, 2, rows, size);
-            Twin gamma = twins().normal(size);
-            Twin beta = twins().normal(size);
+            Twin gamma = twins().single(size);
+            Twin beta = twins().single(size);
             Twin y = twins().outputLike(x);
-            Twin mean = twins().output(2 * rows);
-            Twin rstd = twins().output(2 * rows);
+            Twin mean = twins().singleOutput(2 * rows);
+            Twin rstd = twins().singleOutput(2 * rows);
             twins().run(s -> s.b().layerNorm(EPS, s.of(x), s.of(gamma), s.of(beta), s.of(y), s.of(mean), s.of(rstd)));
             twins().agree("layerNorm " + x.spec(), y, rstd);
             Twin dy = twins().normal(2, rows, size);
@@ -116,12 +116,12 @@ interface NormContract extends Contract {
     }
 
     @Test default void aConstantGroupIsMappedToBeta() {
-        Twin x = twins().of(new Spec(Shape.of(1, 4, 2), DType.F32), 3, 3, 3, 3, 3, 3, 3, 3);
+        Twin x = twins().of(twins().activation(1, 4, 2), 3, 3, 3, 3, 3, 3, 3, 3);
         Twin gamma = twins().vector(2, 3);
         Twin beta = twins().vector(-1, 5);
         Twin y = twins().outputLike(x);
-        Twin mean = twins().output(1, 1);
-        Twin rstd = twins().output(1, 1);
+        Twin mean = twins().singleOutput(1, 1);
+        Twin rstd = twins().singleOutput(1, 1);
         twins().run(s -> s.b().groupNorm(1, EPS, s.of(x), s.of(gamma), s.of(beta), s.of(y), s.of(mean), s.of(rstd)));
         twins().agreeExactly("groupNorm of a constant", y);
         twins().agreeExactly("mean of a constant", mean);

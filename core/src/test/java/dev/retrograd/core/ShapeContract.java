@@ -5,7 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
-interface ShapeContract extends Contract {
+public interface ShapeContract extends Contract {
 
     /// 0, 1, 2, … modulo 120: exact in every type.
     private Twin counting(DType dtype, int... dims) {
@@ -64,15 +64,17 @@ interface ShapeContract extends Contract {
 
     @AtSizes default void gathersAndScattersRows(int width) {
         Twin ids = twins().ids(11, 2, 9);
-        for (DType dtype : List.of(DType.F32, DType.F16, DType.BF16)) {
+        for (DType dtype : twins().activations() == DType.F32 ? List.of(DType.F32, DType.F16, DType.BF16) : List.of(twins().activations())) {
             Twin table = twins().normal(dtype, 11, width);
-            Twin y = twins().output(2, 9, width);
-            twins().run(s -> s.b().gatherRows(s.of(table), s.of(ids), s.of(y)));
-            twins().agreeExactly("gatherRows from " + table.spec(), y);
+            for (Twin y : List.of(twins().output(2, 9, width), twins().singleOutput(2, 9, width))) {
+                twins().run(s -> s.b().gatherRows(s.of(table), s.of(ids), s.of(y)));
+                twins().agreeExactly("gatherRows from " + table.spec() + " to " + y.spec(), y);
+            }
         }
-        Twin dy = twins().normal(2, 9, width);
-        Twin dtable = twins().output(11, width);
-        twins().run(s -> s.b().scatterRows(s.of(dy), s.of(ids), s.of(dtable)));
-        twins().agree("scatterRows into " + dtable.spec(), dtable);
+        for (Twin dy : List.of(twins().normal(2, 9, width), twins().single(2, 9, width))) {
+            Twin dtable = twins().output(11, width);
+            twins().run(s -> s.b().scatterRows(s.of(dy), s.of(ids), s.of(dtable)));
+            twins().agree("scatterRows of " + dy.spec() + " into " + dtable.spec(), dtable);
+        }
     }
 }

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.retrograd.core.reference.ReferenceBackend;
+import dev.retrograd.core.reference.RoundingBackend;
 import dev.retrograd.core.testing.Close;
 import dev.retrograd.core.testing.RandomValues;
 import java.lang.foreign.MemorySegment;
@@ -12,7 +13,8 @@ import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 
-/// The same tensors and kernel calls on four backends: the one under test, the float64 reference, a naive float32 one, and a plan.
+/// The same tensors and kernel calls on four backends: the one under test, the float64 reference, a naive float32 one that rounds what rests in
+/// 16 bits, and a plan.
 ///
 /// The reference gives the values that are right, the naive one the error that is excusable, the plan the bytes that must be live.
 public final class Twins implements AutoCloseable {
@@ -20,8 +22,11 @@ public final class Twins implements AutoCloseable {
     private static final int EXACT = 1;
     private static final int NAIVE = 2;
     private static final double FLOAT64_TOLERANCE = 1e-13;
+    /// One rounding to 16 bits, and a little for a value that float32 puts on the other side of the middle.
+    private static final double ROUNDINGS = 1.01;
 
     private final List<Backend> backends;
+    private final DType activations;
     private final double slack;
     private final RandomValues random;
     private final Scope scope;
@@ -30,8 +35,10 @@ public final class Twins implements AutoCloseable {
     private boolean allocatesElsewhere;
 
     /// @param slack relative error allowed beside twice the naive float32 computation's
-    Twins(Backend device, double slack, long seed) {
-        backends = List.of(device, new ReferenceBackend(), ReferenceBackend.float32(), new PlanBackend(device.name(), device.workspaceBytes()));
+    /// @param activations the type of tensors that no kernel holds in float32
+    Twins(Backend device, DType activations, double slack, long seed) {
+        backends = List.of(device, new ReferenceBackend(), RoundingBackend.of(ReferenceBackend.float32(), activations), new PlanBackend(device.name(), device.workspaceBytes(), activations));
+        this.activations = activations;
         this.slack = slack;
         random = new RandomValues(seed);
         liveBefore = device.memory().liveBytes();
@@ -73,14 +80,29 @@ public final class Twins implements AutoCloseable {
         return of(new Spec(Shape.of(dims), dtype), random.normalDoubles(Shape.of(dims).elements()));
     }
 
-    /// Standard normal float32 values.
+    /// The type of activations.
+    DType activations() {
+        return activations;
+    }
+
+    /// Types that elementwise kernels and sums take.
+    List<DType> floats() {
+        return activations == DType.F32 ? List.of(DType.F32, DType.F64) : List.of(activations);
+    }
+
+    /// Standard normal activations.
     Twin normal(int... dims) {
+        return normal(activations, dims);
+    }
+
+    /// Standard normal values of what is float32 beside any activations: biases, gamma, beta, low-rank matrices.
+    Twin single(int... dims) {
         return normal(DType.F32, dims);
     }
 
-    /// float32 values in `[low, high)`.
+    /// Activations in `[low, high)`.
     Twin uniform(double low, double high, int... dims) {
-        return of(Spec.f32(dims), Close.widened(random.uniform(Shape.of(dims).elements(), low, high)));
+        return of(activation(dims), Close.widened(random.uniform(Shape.of(dims).elements(), low, high)));
     }
 
     /// Random ids below `bound`.
@@ -113,8 +135,18 @@ public final class Twins implements AutoCloseable {
         }).toList());
     }
 
+    /// An output of activations.
     Twin output(int... dims) {
+        return output(activation(dims));
+    }
+
+    /// An output that is float32 beside any activations: statistics, weights' gradients.
+    Twin singleOutput(int... dims) {
         return output(Spec.f32(dims));
+    }
+
+    Spec activation(int... dims) {
+        return new Spec(Shape.of(dims), activations);
     }
 
     Twin outputLike(Twin x) {
@@ -150,13 +182,25 @@ public final class Twins implements AutoCloseable {
                 double naive = Close.relativeL2(exact, values(NAIVE, y));
                 Close.relativeL2(where, exact, values(y), 2 * naive + slack);
             }
+            goOnFromTheDevice(y);
         }
     }
 
     /// Every element within the slack, relative or absolute.
     void agreeElementwise(String what, Twin y) {
         double allowed = y.spec().dtype() == DType.F64 ? FLOAT64_TOLERANCE : slack;
-        Close.elements(what + " " + y.spec(), exact(y), values(y), allowed, allowed);
+        Close.elements(what + " " + y.spec(), exact(y), values(y), allowed, allowed + ROUNDINGS * RoundingBackend.unitRoundoff(y.spec().dtype()));
+        goOnFromTheDevice(y);
+    }
+
+    /// After a comparison in 16 bits: what the device wrote is the input of what follows, so that its rounding counts once.
+    private void goOnFromTheDevice(Twin y) {
+        if (RoundingBackend.unitRoundoff(y.spec().dtype()) > 0) {
+            MemorySegment bytes = MemorySegment.ofArray(bits(y));
+            for (int i = 1; i < backends.size(); i++) {
+                backends.get(i).upload(bytes, y.tensors().get(i));
+            }
+        }
     }
 
     /// Every element within an absolute distance: for results that are zero but for the rounding of what cancels.

@@ -4,6 +4,7 @@ import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Binary;
 import dev.retrograd.core.ConvSpec;
+import dev.retrograd.core.DType;
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.Resampling;
 import dev.retrograd.core.Tensor;
@@ -11,7 +12,7 @@ import dev.retrograd.core.Unary;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
-/// An NVIDIA GPU: tensors in its memory, kernels from the PTX in this jar, in float32, all on one stream.
+/// An NVIDIA GPU: tensors in its memory, kernels from the PTX in this jar, all on one stream.
 ///
 /// Its methods hand on to one class per kernel family. Sums run in a fixed order: equal inputs give equal bits on one type of device.
 public final class CudaBackend implements Backend {
@@ -19,6 +20,7 @@ public final class CudaBackend implements Backend {
     private static final int OLDEST = 80;
 
     private final CudaDriver driver;
+    private final Precision precision;
     private final CudaDriver.Stream stream;
     private final String name;
     private final DevicePool pool;
@@ -35,7 +37,7 @@ public final class CudaBackend implements Backend {
 
     /// @param driver closed with the backend
     /// @throws CudaException if the device is too old
-    public CudaBackend(CudaDriver driver) {
+    public CudaBackend(CudaDriver driver, Precision precision) {
         CudaDriver.Device device = driver.device();
         if (device.computeCapability() < OLDEST) {
             driver.close();
@@ -43,6 +45,7 @@ public final class CudaBackend implements Backend {
                     + " of " + device.name() + "; use --device cpu");
         }
         this.driver = driver;
+        this.precision = precision;
         name = "cuda:" + device.ordinal();
         stream = driver.createStream();
         pool = new DevicePool(name, driver);
@@ -65,6 +68,10 @@ public final class CudaBackend implements Backend {
 
     @Override public Memory memory() {
         return pool.memory();
+    }
+
+    @Override public DType activations() {
+        return precision.activations();
     }
 
     @Override public long workspaceBytes() {

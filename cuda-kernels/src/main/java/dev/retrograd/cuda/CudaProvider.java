@@ -12,6 +12,6 @@ public final class CudaProvider implements BackendProvider {
 
     /// @throws CudaException if there is no driver, no such device, or one that is too old
     @Override public Backend open(int ordinal) {
-        return new CudaBackend(JCudaDriver.open(ordinal));
+        return new CudaBackend(JCudaDriver.open(ordinal), Precision.F32);
     }
 }

@@ -16,7 +16,7 @@ import java.util.Locale;
 
 /// Launches `unary.cu`, `elementwise.cu` and `convert.cu`: what {@link dev.retrograd.core.ElementwiseKernels} asks for.
 final class ElementwiseKernels {
-    static final DType[] FLOATS = {DType.F32, DType.F64};
+    static final DType[] FLOATS = {DType.F32, DType.F64, DType.F16, DType.BF16};
     private static final int MAX_TERMS = 16;
 
     private final Launcher launcher;

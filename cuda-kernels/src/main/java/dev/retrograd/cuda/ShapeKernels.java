@@ -63,21 +63,22 @@ final class ShapeKernels {
     }
 
     void gatherRows(Tensor table, Tensor ids, Tensor y) {
-        Launcher.sameType("gatherRows", new DType[] {DType.F32, DType.F16, DType.BF16}, table);
         requireRows("gatherRows", table, ids, y);
         launcher.arguments().i64(address(table)).i64(address(ids)).i64(address(y)).i64(y.elements()).i64(table.dim(1));
-        launcher.overElements(MODULE, "gather_rows_" + suffix(table.dtype()), y.elements());
+        launcher.overElements(MODULE, "gather_rows_" + suffix(table.dtype()) + "_" + suffix(y.dtype()), y.elements());
     }
 
     void scatterRows(Tensor dy, Tensor ids, Tensor dtable) {
-        Launcher.sameType("scatterRows", new DType[] {DType.F32}, dtable);
         requireRows("scatterRows", dtable, ids, dy);
         launcher.arguments().i64(address(dy)).i64(address(ids)).i64(address(dtable)).i64(dtable.elements()).i64(dtable.dim(1)).i64(ids.elements());
-        launcher.overElements(MODULE, "scatter_rows_f32", dtable.elements());
+        launcher.overElements(MODULE, "scatter_rows_" + suffix(dy.dtype()) + "_" + suffix(dtable.dtype()), dtable.elements());
     }
 
     private static void requireRows(String kernel, Tensor table, Tensor ids, Tensor rows) {
-        Launcher.sameType(kernel, new DType[] {DType.F32}, rows);
+        Launcher.sameType(kernel, new DType[] {DType.F32, DType.F16, DType.BF16}, table);
+        if (rows.dtype() != DType.F32 && rows.dtype() != table.dtype()) {
+            throw new DTypeException(kernel + ": rows must be F32 or of the table's type, got " + rows + " for " + table);
+        }
         Launcher.sameType(kernel, new DType[] {DType.I32}, ids);
         if (table.shape().rank() != 2 || rows.elements() != ids.elements() * table.dim(1)) {
             throw new ShapeException(kernel + ": a table [V,C] and a row of C per id are required, got " + table + ", " + ids + ", " + rows);

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 /// What the contract does not reach: the allocator's cache, running out of memory, operands of 16 bits on the left, refusals.
 class CudaBackendTest {
     private final EmulatedDriver driver = new EmulatedDriver(16 << 20);
-    private final CudaBackend backend = new CudaBackend(driver);
+    private final CudaBackend backend = new CudaBackend(driver, Precision.F32);
 
     @AfterEach void close() {
         backend.close();

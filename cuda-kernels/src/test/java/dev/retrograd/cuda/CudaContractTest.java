@@ -4,31 +4,42 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendContract;
+import dev.retrograd.core.ContractBase;
+import dev.retrograd.core.DType;
+import dev.retrograd.core.ElementwiseContract;
+import dev.retrograd.core.ShapeContract;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.EnumMap;
+import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Nested;
 
-/// The CUDA backend fulfils the contract on the emulator. One backend serves all tests, since reading PTX takes time.
-class CudaContractTest extends BackendContract {
+/// The CUDA backend fulfils the contract on the emulator, in every precision. One backend of each serves all tests, since reading PTX takes time.
+class CudaContractTest {
     private static final long DEVICE_BYTES = 256L << 20;
     /// {@link CudaBackendTest} launches these.
     private static final Set<String> BEYOND_THE_CONTRACT = Set.of("matmul_f16_f32", "matmul_bf16_f32");
-    private static EmulatedDriver driver;
-    private static Backend backend;
+    private static final Map<Precision, EmulatedDriver> DRIVERS = new EnumMap<>(Precision.class);
+    private static final Map<Precision, CudaBackend> BACKENDS = new EnumMap<>(Precision.class);
 
     @BeforeAll static void start() {
-        driver = new EmulatedDriver(DEVICE_BYTES);
-        backend = new CudaBackend(driver);
+        for (Precision p : Precision.values()) {
+            DRIVERS.put(p, new EmulatedDriver(DEVICE_BYTES));
+            BACKENDS.put(p, new CudaBackend(DRIVERS.get(p), p));
+        }
     }
 
     @AfterAll static void end() throws IOException {
-        backend.close();
+        BACKENDS.values().forEach(CudaBackend::close);
         assertEquals(BEYOND_THE_CONTRACT, unlaunched(), "kernels that the contract never launches");
-        assertEquals(0, driver.allocations(), "allocations that the backend left behind");
+        DRIVERS.forEach((p, d) -> assertEquals(0, d.allocations(), "allocations that the backend left behind in " + p));
+        BACKENDS.clear();
+        DRIVERS.clear();
     }
 
     private static Set<String> unlaunched() throws IOException {
@@ -36,15 +47,50 @@ class CudaContractTest extends BackendContract {
         for (Path source : PtxBuild.sources(Path.of(""))) {
             names.addAll(EmulatedDriver.kernels(PtxBuild.read(Path.of(""), source)));
         }
-        names.removeAll(driver.launched());
+        DRIVERS.values().forEach(d -> names.removeAll(d.launched()));
         return names;
     }
 
-    @Override protected Backend open() {
-        return backend;
+    @Nested class InFloat32 extends BackendContract {
+        @Override protected Backend open() {
+            return BACKENDS.get(Precision.F32);
+        }
+
+        @Override protected void close(Backend tested) {
+            // serves the next test
+        }
     }
 
-    @Override protected void close(Backend tested) {
-        // serves the next test
+    @Nested class InBfloat16 extends SixteenBits {
+        InBfloat16() {
+            super(Precision.BF16);
+        }
+    }
+
+    @Nested class InFloat16 extends SixteenBits {
+        InFloat16() {
+            super(Precision.F16);
+        }
+    }
+
+    /// The families whose activations may have 16 bits.
+    abstract static class SixteenBits extends ContractBase implements ElementwiseContract, ShapeContract {
+        private final Precision precision;
+
+        SixteenBits(Precision precision) {
+            this.precision = precision;
+        }
+
+        @Override protected Backend open() {
+            return BACKENDS.get(precision);
+        }
+
+        @Override protected void close(Backend tested) {
+            // serves the next test
+        }
+
+        @Override protected DType activations() {
+            return precision.activations();
+        }
     }
 }

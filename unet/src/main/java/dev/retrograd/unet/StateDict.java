@@ -17,11 +17,14 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Predicate;
 
-/// The weights of one model file on a backend, frozen: matrices and kernels rest in the type that the file has, vectors in float32.
+/// The weights of one model file on a backend, frozen: matrices and kernels rest in the backend's 16-bit activations' type, or where activations are
+/// float32 in the type that the file has; vectors in float32.
 ///
 /// It owns the parameters that it hands out; {@link #close()} frees them.
 public final class StateDict implements Weights, AutoCloseable {
     private static final int KERNEL_RANK = 4;
+    /// What rounds to infinity.
+    private static final float F16_OVERFLOW = 65520;
 
     private final String file;
     private final TensorFile tensors;
@@ -97,10 +100,10 @@ public final class StateDict implements Weights, AutoCloseable {
             return known;
         }
         DType dtype = tensors.spec(name).dtype();
-        DType rest = here.rank() > 1 && dtype != DType.F64 ? dtype : DType.F32;
+        DType rest = here.rank() > 1 ? matrixType(dtype) : DType.F32;
         try (Scope _ = backend.memory().open(name)) {
             Tensor raw = tensors.load(backend, name, rest);
-            requireFinite(name);
+            requireFinite(name, rest);
             boolean relaid = inFile.rank() == KERNEL_RANK && here.rank() == KERNEL_RANK && here.dim(1) * here.dim(2) > 1;
             Tensor value = relaid ? backend.empty(name, new Spec(here, rest)) : raw.reshape(here);
             if (relaid) {
@@ -112,11 +115,19 @@ public final class StateDict implements Weights, AutoCloseable {
         }
     }
 
-    private void requireFinite(String name) throws IOException {
+    private DType matrixType(DType inFile) {
+        DType activations = backend.activations();
+        return activations != DType.F32 ? activations : inFile == DType.F64 ? DType.F32 : inFile;
+    }
+
+    private void requireFinite(String name, DType rest) throws IOException {
         float[] values = tensors.floats(name);
         for (int i = 0; i < values.length; i++) {
             if (!Float.isFinite(values[i])) {
                 throw new ModelFormatException(file + ": tensor '" + name + "' must be finite, got " + values[i] + " at element " + i);
+            }
+            if (rest == DType.F16 && Math.abs(values[i]) >= F16_OVERFLOW) {
+                throw new ModelFormatException(file + ": tensor '" + name + "' must stay below 65520 to be held in F16, got " + values[i] + " at element " + i);
             }
         }
     }

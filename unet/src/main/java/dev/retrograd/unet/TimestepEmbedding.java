@@ -32,7 +32,7 @@ final class TimestepEmbedding {
     Var forward(Tape tape, float... timesteps) {
         int width = config.channels().getFirst();
         Var waves = tape.constant(tape.backend().floats("timesteps", Shape.of(timesteps.length, width), waves(width, timesteps)));
-        return linear2.forward(linear1.forward(waves).apply(Unary.SILU));
+        return linear2.forward(linear1.forward(waves.to(tape.activations())).apply(Unary.SILU));
     }
 
     /// Frequencies and angles in float32, as upstream has them: at timestep 999 their rounding is seen in the result.

@@ -58,7 +58,7 @@ public final class UNet {
     /// @param latent `[B,H,W,inChannels]`
     /// @param timesteps trained indices, 0..999; one per image or one for all
     /// @param context text embedding, `[B,M,contextChannels]`
-    /// @return `[B,H,W,outChannels]`
+    /// @return `[B,H,W,outChannels]`, of the latent's type, whatever the backend's activations are
     /// @throws ShapeException if the batch sizes differ
     public Var forward(Var latent, Var context, float... timesteps) {
         Tape t = latent.tape();
@@ -68,24 +68,25 @@ public final class UNet {
         }
         float[] each = timesteps.length == batch ? timesteps : filled(batch, timesteps[0]);
         Var time = t.segment1("time_embedding", _ -> t.named("time_embedding", timeEmbedding.forward(t, each))).apply(Unary.SILU);
-        Var h = t.segment1("conv_in", in -> t.named("conv_in", convIn.forward(in[0])), latent);
+        Var text = context.to(t.activations());
+        Var h = t.segment1("conv_in", in -> t.named("conv_in", convIn.forward(in[0].to(t.activations()))), latent);
         List<Var> skips = new ArrayList<>(List.of(h));
         for (UNetBlock block : down) {
-            Var[] out = t.segment(block.name(), in -> block.down(in[0], in[1], in[2]).toArray(Var[]::new), h, time, context);
+            Var[] out = t.segment(block.name(), in -> block.down(in[0], in[1], in[2]).toArray(Var[]::new), h, time, text);
             skips.addAll(Arrays.asList(out));
             h = out[out.length - 1];
         }
-        h = t.segment1(mid.name(), in -> mid.mid(in[0], in[1], in[2]), h, time, context);
+        h = t.segment1(mid.name(), in -> mid.mid(in[0], in[1], in[2]), h, time, text);
         for (UNetBlock block : up) {
             int count = block.resnets();
             List<Var> taken = skips.subList(skips.size() - count, skips.size());
-            List<Var> in = new ArrayList<>(List.of(h, time, context));
+            List<Var> in = new ArrayList<>(List.of(h, time, text));
             in.addAll(taken);
             taken.clear();
             int[] size = skips.isEmpty() ? latent.shape().toArray() : skips.getLast().shape().toArray();
             h = t.segment1(block.name(), v -> block.up(v[0], v[1], v[2], Arrays.asList(v).subList(3, v.length), size[1], size[2]), in.toArray(Var[]::new));
         }
-        return t.segment1("conv_out", in -> convOut.forward(t.named("conv_norm_out", normOut.forward(in[0])).apply(Unary.SILU)), h);
+        return t.segment1("conv_out", in -> convOut.forward(t.named("conv_norm_out", normOut.forward(in[0])).apply(Unary.SILU)).to(latent.spec().dtype()), h);
     }
 
     private static float[] filled(int n, float value) {

@@ -11,11 +11,13 @@ import dev.retrograd.autograd.Segment;
 import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.DType;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.core.reference.ReferenceBackend;
+import dev.retrograd.core.reference.RoundingBackend;
 import dev.retrograd.core.testing.Close;
 import dev.retrograd.core.testing.RandomValues;
 import dev.retrograd.unet.text.ClipTextConfig;
@@ -67,18 +69,24 @@ class OddNetworksTest {
                     leaves.add(tape.input(b.floats("input", shape, random.normal(shape.elements()))));
                 }
                 Var out = network.forward(tape, weights, leaves);
+                assertEquals(DType.F32, out.spec().dtype(), "output of a model");
                 results.put("out", values(b, out.value()));
                 tape.backward(out, b.floats("dout", out.shape(), random.normal(out.shape().elements())), gradients);
                 for (int i = 0; i < leaves.size(); i++) {
-                    results.put("input " + i, values(b, gradients.of(leaves.get(i)).orElseThrow()));
+                    results.put("input " + i, gradient(b, gradients.of(leaves.get(i)).orElseThrow()));
                 }
                 for (Parameter p : weights.parameters.values()) {
-                    gradients.of(p).ifPresent(g -> results.put(p.name(), values(b, g)));
+                    gradients.of(p).ifPresent(g -> results.put(p.name(), gradient(b, g)));
                 }
             }
             assertEquals(0, b.memory().liveBytes(), b.name() + ": live bytes");
         }
         return results;
+    }
+
+    private static double[] gradient(Backend b, Tensor t) {
+        assertEquals(DType.F32, t.dtype(), "gradient of a model's input or float32 weight");
+        return values(b, t);
     }
 
     private static double[] values(Backend b, Tensor t) {
@@ -111,6 +119,16 @@ class OddNetworksTest {
             squares += v * v;
         }
         return Math.sqrt(squares / values.length);
+    }
+
+    /// Activations of 16 bits between boundaries of float32: 8 bits of mantissa, rounded some hundred times, leave about 1 % of error.
+    private static void agreeInSixteenBits(Network network, Shape... inputs) throws IOException {
+        Map<String, double[]> exact = run(new ReferenceBackend(), network, inputs);
+        Map<String, double[]> rounded = run(RoundingBackend.of(ReferenceBackend.float32(), DType.BF16), network, inputs);
+        double largest = exact.values().stream().mapToDouble(OddNetworksTest::rootMeanSquare).max().orElseThrow();
+        assertEquals(exact.keySet(), rounded.keySet());
+        exact.forEach((name, e) -> Close.relativeL2(name, e, rounded.get(name), 0.04 * Math.max(1, 0.1 * largest / rootMeanSquare(e))));
+        assertTrue(Close.relativeL2(exact.get("out"), rounded.get("out")) > 1e-3, "activations that were rounded");
     }
 
     private static Network unet(String json, float... timesteps) {
@@ -187,6 +205,12 @@ class OddNetworksTest {
     private static final String VAE = """
             {"in_channels": 3, "out_channels": 3, "latent_channels": 5, "block_out_channels": [12, 20], "layers_per_block": 2, "norm_num_groups": 4,
              "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D"], "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D"]}""";
+
+    @Test void modelsInSixteenBitsHaveFloat32Boundaries() throws IOException {
+        agreeInSixteenBits(unet(TWO_LEVELS, 17), Shape.of(1, 5, 4, 3), Shape.of(1, 6, 7));
+        agreeInSixteenBits((_, weights, in) -> new VaeDecoder(VaeConfig.of(config(VAE)), weights).forward(in.get(0)), Shape.of(1, 3, 5, 5));
+        agreeInSixteenBits((_, weights, in) -> new VaeEncoder(VaeConfig.of(config(VAE)), weights).forward(in.get(0)), Shape.of(1, 9, 6, 3));
+    }
 
     @Test void decoderOfTwoLevels() throws IOException {
         agree((_, weights, in) -> new VaeDecoder(VaeConfig.of(config(VAE)), weights).forward(in.get(0)), Shape.of(3, 3, 5, 5));

@@ -1,9 +1,11 @@
 package dev.retrograd.autograd.op;
 
+import dev.retrograd.core.DType;
 import dev.retrograd.core.DTypeException;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Spec;
+import dev.retrograd.core.Tensor;
 
 /// What operators require of their inputs, said the same way everywhere: `<op>: <what is required>, got <what came>`.
 final class Check {
@@ -39,6 +41,13 @@ final class Check {
         if (!x.dtype().floating()) {
             throw new DTypeException(op + ": takes floating-point values, got " + x);
         }
+    }
+
+    /// Type of a weight's gradient, whatever the weight rests in: float32, in which optimisers sum; float64 where all is.
+    ///
+    /// @param dy the output's gradient
+    static Spec ofWeight(Tensor dy, Shape weight) {
+        return new Spec(weight, dy.dtype() == DType.F64 ? DType.F64 : DType.F32);
     }
 
     /// @throws ShapeException unless the input is `[channels]`

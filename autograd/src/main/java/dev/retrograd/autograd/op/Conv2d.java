@@ -49,9 +49,9 @@ public record Conv2d(ConvSpec geometry) implements Op<Conv2d.Saved> {
             b.conv2dBackwardInput(geometry, dy, s.w(), dx);
         }
         if (needs.of(1)) {
-            dw = b.empty("dw", dy.spec().with(s.wSpec().shape()));
+            dw = b.empty("dw", Check.ofWeight(dy, s.wSpec().shape()));
             b.conv2dBackwardWeight(geometry, s.x(), dy, dw);
         }
-        return new Tensor[] {dx, dw, needs.of(2) ? b.sumTo(dy, 1, Shape.of(dy.dim(3))) : null};
+        return new Tensor[] {dx, dw, needs.of(2) ? Linear.biasGradient(b, dy) : null};
     }
 }

@@ -12,7 +12,7 @@ import java.util.Arrays;
 
 /// Rows of a table by number: table `[V,C]`, ids `I32 [...]` within 0..V−1, y `F32 [..., C]`. Parity: torch.nn.functional.embedding.
 ///
-/// A table that rests in 16 bits gives float32 rows. The caller checks the ids: they are data, and no kernel reads data for control.
+/// A table of 16 bits, at rest or of activations, gives float32 rows; its gradient has its type. The caller checks the ids: they are data, and no kernel reads data for control.
 public record GatherRows() implements Op<GatherRows.Saved> {
 
     public record Saved(Tensor ids, Spec table) {
@@ -37,7 +37,7 @@ public record GatherRows() implements Op<GatherRows.Saved> {
     }
 
     @Override public Tensor[] backward(Backend b, Saved s, Tensor dy, Needs needs) {
-        Tensor dtable = b.empty("dtable", dy.spec().with(s.table().shape()));
+        Tensor dtable = b.empty("dtable", s.table());
         b.scatterRows(dy, s.ids(), dtable);
         return new Tensor[] {dtable, null};
     }

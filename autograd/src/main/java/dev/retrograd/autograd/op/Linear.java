@@ -45,7 +45,7 @@ public record Linear() implements Op<Linear.Saved> {
     @Override public Tensor[] backward(Backend b, Saved s, Tensor dy, Needs needs) {
         Tensor dx = needs.of(0) ? inputGradient(b, dy, s.w()) : null;
         Tensor dw = needs.of(1) ? weightGradient(b, s.x(), dy) : null;
-        Tensor db = needs.of(2) ? b.sumTo(dy, 1, Shape.of(dy.shape().channels())) : null;
+        Tensor db = needs.of(2) ? biasGradient(b, dy) : null;
         return new Tensor[] {dx, dw, db};
     }
 
@@ -56,9 +56,16 @@ public record Linear() implements Op<Linear.Saved> {
         return dx;
     }
 
+    /// The sum of dy over its rows.
+    static Tensor biasGradient(Backend b, Tensor dy) {
+        Tensor db = b.empty("dbias", Check.ofWeight(dy, Shape.of(dy.shape().channels())));
+        b.sumTo(dy, 1, db);
+        return db;
+    }
+
     /// `dw = dyᵀ·x`
     static Tensor weightGradient(Backend b, Tensor x, Tensor dy) {
-        Tensor dw = b.empty("dw", dy.spec().with(Shape.of(dy.shape().channels(), x.shape().channels())));
+        Tensor dw = b.empty("dw", Check.ofWeight(dy, Shape.of(dy.shape().channels(), x.shape().channels())));
         b.matmul(MatrixKernels.rows(dy), true, MatrixKernels.rows(x), false, dw);
         return dw;
     }

@@ -61,7 +61,7 @@ public record LoraLinear(double scale) implements Op<LoraLinear.Saved> {
         Tensor dw = needs.of(W) ? Linear.weightGradient(b, s.x(), dy) : null;
         Tensor da = needs.of(A) ? Linear.weightGradient(b, s.x(), dxa) : null;
         Tensor db = needs.of(B) ? Linear.weightGradient(b, s.xa(), dy) : null;
-        Tensor dbias = needs.of(BIAS) ? b.sumTo(dy, 1, Shape.of(dy.shape().channels())) : null;
+        Tensor dbias = needs.of(BIAS) ? Linear.biasGradient(b, dy) : null;
         return new Tensor[] {dx, dw, da, db, dbias};
     }
 }

@@ -7,16 +7,16 @@ import dev.retrograd.core.Tensor;
 interface ReferenceConvolution extends ConvolutionKernels {
 
     @Override default void conv2d(ConvSpec spec, Tensor x, Tensor w, Tensor y) {
-        Values in = Values.of(x);
-        Values weight = Values.of(w);
+        Values in = Values.operand(x, y);
+        Values weight = Values.operand(w, y);
         Values out = Values.of(y);
         out.fill(0);
         forEachProduct(spec, x, y, (ix, iw, iy) -> out.add(iy, in.get(ix) * weight.get(iw)));
     }
 
     @Override default void conv2dBackwardInput(ConvSpec spec, Tensor dy, Tensor w, Tensor dx) {
-        Values gradient = Values.of(dy);
-        Values weight = Values.of(w);
+        Values gradient = Values.operand(dy, dx);
+        Values weight = Values.operand(w, dx);
         Values out = Values.of(dx);
         out.fill(0);
         forEachProduct(spec, dx, dy, (ix, iw, iy) -> out.add(ix, gradient.get(iy) * weight.get(iw)));

@@ -59,7 +59,8 @@ interface ReferenceElementwise extends ElementwiseKernels {
         }
     }
 
-    private static double rounded(double value, DType to) {
+    /// The nearest value of a type; as it is for those that this backend holds in float64.
+    static double rounded(double value, DType to) {
         return switch (to) {
             case F64, F32 -> value;
             case F16 -> Float.float16ToFloat(Float.floatToFloat16((float) value));

@@ -15,8 +15,8 @@ interface ReferenceMatrix extends MatrixKernels {
         int columns = y.dim(-1);
         int inner = a.dim(transposeA ? -2 : -1);
         long batch = y.shape().span(0, y.shape().rank() - 2);
-        Values left = Values.of(a);
-        Values right = Values.of(b);
+        Values left = Values.operand(a, y);
+        Values right = Values.operand(b, y);
         Values out = Values.of(y);
         for (long n = 0; n < batch; n++) {
             long atA = n * rows * inner;

@@ -18,6 +18,17 @@ record Values(double[] array, int start, int length, boolean single) {
         throw new IllegalArgumentException("reference: " + t + " belongs to another backend");
     }
 
+    /// What a product reads of an operand: rounded as the result is, where a naive computation's result rests in 16 bits.
+    static Values operand(Tensor t, Tensor result) {
+        Values v = of(t);
+        if (!v.single || RoundingBackend.unitRoundoff(result.dtype()) == 0) {
+            return v;
+        }
+        double[] rounded = new double[v.length];
+        Arrays.setAll(rounded, i -> ReferenceElementwise.rounded(v.get(i), result.dtype()));
+        return new Values(rounded, 0, v.length, true);
+    }
+
     double get(long i) {
         return array[index(i)];
     }

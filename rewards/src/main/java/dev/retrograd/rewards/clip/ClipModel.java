@@ -5,6 +5,7 @@ import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
 import dev.retrograd.autograd.nn.Linear;
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.DType;
 import dev.retrograd.core.io.ModelFormatException;
 import dev.retrograd.core.io.TensorFile;
 import dev.retrograd.rewards.RewardFiles;
@@ -137,7 +138,7 @@ public final class ClipModel implements AutoCloseable {
 
     /// As {@link #textFeatures(Tape, List)}, of token ids, one row for each text.
     public Var textFeatures(Tape t, int[]... ids) {
-        return textProjection.forward(text.forward(t, ids).pooled());
+        return textProjection.forward(text.forward(t, ids).pooled().to(t.activations())).to(DType.F32);
     }
 
     @Override public void close() {

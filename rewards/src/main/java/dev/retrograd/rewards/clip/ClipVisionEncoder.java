@@ -9,7 +9,6 @@ import dev.retrograd.autograd.nn.Weights;
 import dev.retrograd.autograd.op.BroadcastTo;
 import dev.retrograd.autograd.op.Concat;
 import dev.retrograd.autograd.op.Conv2d;
-import dev.retrograd.autograd.op.Convert;
 import dev.retrograd.autograd.op.Slice;
 import dev.retrograd.core.ConvSpec;
 import dev.retrograd.core.DType;
@@ -60,7 +59,7 @@ public final class ClipVisionEncoder {
     ///
     /// @param last output of the last layer, before the final normalisation, `[B,tokens,width]`
     /// @param pooled the first token of `last`, normalised, `[B,width]`
-    /// @param features projected, `[B,projection]`; not of unit length
+    /// @param features projected, `[B,projection]`, float32; not of unit length. The others are in the backend's activations
     public record Encoding(Var last, Var pooled, Var features) {
     }
 
@@ -71,7 +70,7 @@ public final class ClipVisionEncoder {
     public Encoding forward(Var pixelValues) {
         Var last = tokens(pixelValues);
         Var pooled = normalised(last.apply(new Slice(1, 0, 1)).reshape(last.dim(0), config.width()));
-        return new Encoding(last, pooled, last.tape().named("image_embeds", projection.forward(pooled)));
+        return new Encoding(last, pooled, last.tape().named("image_embeds", projection.forward(pooled).to(DType.F32)));
     }
 
     /// The output of the last layer alone, `[B,tokens,width]`.
@@ -101,11 +100,10 @@ public final class ClipVisionEncoder {
     private Var embed(Tape t, Var pixelValues) {
         int batch = pixelValues.dim(0);
         int width = config.width();
-        Var patches = pixelValues.apply(new Conv2d(ConvSpec.square(config.patchSize(), config.patchSize(), 0)), t.parameter(patchKernel))
+        Var patches = pixelValues.to(t.activations()).apply(new Conv2d(ConvSpec.square(config.patchSize(), config.patchSize(), 0)), t.parameter(patchKernel))
                 .reshape(batch, config.tokens() - 1, width);
         Var whole = t.parameter(classEmbedding).apply(new BroadcastTo(Shape.of(batch, 1, width)));
         Var places = t.parameter(positions);
-        Var wide = places.spec().dtype() == DType.F32 ? places : places.apply(new Convert(DType.F32));
-        return whole.apply(new Concat(1), patches).plus(wide.reshape(1, config.tokens(), width));
+        return whole.to(t.activations()).apply(new Concat(1), patches).plus(places.to(t.activations()).reshape(1, config.tokens(), width));
     }
 }

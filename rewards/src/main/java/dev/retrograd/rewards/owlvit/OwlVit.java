@@ -11,6 +11,7 @@ import dev.retrograd.autograd.op.Resize;
 import dev.retrograd.autograd.op.Slice;
 import dev.retrograd.autograd.op.SumTo;
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.DType;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.Unary;
@@ -165,7 +166,7 @@ public final class OwlVit implements AutoCloseable {
     /// @param ids a row for each text
     /// @return `[Q,projection]`
     public Var queries(Tape t, int[]... ids) {
-        return unit(textProjection.forward(text.forward(t, ids).pooled()), 0);
+        return unit(textProjection.forward(text.forward(t, ids).pooled().to(t.activations())).to(DType.F32), 0);
     }
 
     /// Features of one text, computed with nothing recorded, `[1,projection]`; the caller closes them.
@@ -196,7 +197,7 @@ public final class OwlVit implements AutoCloseable {
 
     /// What patches are compared with texts by, of unit length, `[B,P,projection]`.
     public Var classEmbeds(Var patches) {
-        return unit(classes.forward(patches), LENGTH_EPS);
+        return unit(classes.forward(patches).to(DType.F32), LENGTH_EPS);
     }
 
     /// How surely each patch shows each query, before the sigmoid, `[B,P,Q]`: `(cosine + shift)·(elu(scale) + 1)`.
@@ -204,15 +205,15 @@ public final class OwlVit implements AutoCloseable {
     /// @param queries `[Q,projection]`
     public Var logits(Var patches, Var queries) {
         Var cosine = classEmbeds(patches).apply(new dev.retrograd.autograd.op.Linear(), unit(queries, LENGTH_EPS));
-        Var s = scale.forward(patches);
+        Var s = scale.forward(patches).to(DType.F32);
         Var positive = s.apply(Unary.RELU).plus(s.apply(Unary.clamp(Double.NEGATIVE_INFINITY, 0)).apply(Unary.EXP));
-        return cosine.plus(shift.forward(patches)).times(positive);
+        return cosine.plus(shift.forward(patches).to(DType.F32)).times(positive);
     }
 
     /// Boxes in parts of the image's width and height: centre x, centre y, width, height; `[B,P,4]`.
     public Var boxes(Var patches) {
         Var h = boxes.get(0).forward(patches).apply(Unary.GELU);
-        Var moved = boxes.get(2).forward(boxes.get(1).forward(h).apply(Unary.GELU));
+        Var moved = boxes.get(2).forward(boxes.get(1).forward(h).apply(Unary.GELU)).to(DType.F32);
         return moved.plus(patches.tape().parameter(boxBias)).apply(Unary.SIGMOID);
     }
 

@@ -6,6 +6,7 @@ import dev.retrograd.autograd.Var;
 import dev.retrograd.autograd.nn.LayerNorm;
 import dev.retrograd.autograd.nn.Weights;
 import dev.retrograd.autograd.op.GatherRows;
+import dev.retrograd.core.DType;
 import dev.retrograd.core.Shape;
 import java.io.IOException;
 import java.util.ArrayList;
@@ -36,8 +37,8 @@ public final class ClipTextEncoder {
 
     /// What the encoder gives.
     ///
-    /// @param hiddenStates input of layer 0, then the output of each layer, before the final normalisation; `[B,N,width]` each
-    /// @param last after the final normalisation, `[B,N,width]`: the conditioning of SD1.x
+    /// @param hiddenStates input of layer 0, then the output of each layer, before the final normalisation; `[B,N,width]` each, in the backend's activations
+    /// @param last after the final normalisation, `[B,N,width]`: the conditioning of SD1.x; float32
     /// @param pooled `last` at each row's first end token, `[B,width]`
     public record Encoding(List<Var> hiddenStates, Var last, Var pooled) {
     }
@@ -57,14 +58,14 @@ public final class ClipTextEncoder {
         }
         Var p = t.parameter(positions).apply(new GatherRows(), t.constant(t.backend().ints("positions", Shape.of(1, length), places)));
         List<Var> states = new ArrayList<>();
-        Var h = x.plus(p);
+        Var h = x.plus(p).to(t.activations());
         states.add(h);
         for (int i = 0; i < layers.size(); i++) {
             ClipLayer layer = layers.get(i);
             h = t.segment1("text_model.encoder.layers." + i, in -> layer.forward(in[0]), h);
             states.add(h);
         }
-        Var last = finalNorm.forward(h);
+        Var last = finalNorm.forward(h).to(DType.F32);
         return new Encoding(states, last, pooled(t, last, ids));
     }
 

@@ -68,14 +68,14 @@ public final class VaeDecoder {
     }
 
     /// @param z `[B,h,w,latentChannels]`, already divided by the scaling factor
-    /// @return image `[B,8h,8w,3]`, nominally in [-1,1], not clamped
+    /// @return image `[B,8h,8w,3]`, nominally in [-1,1], not clamped; of z's type
     public Var forward(Var z) {
         Tape t = z.tape();
-        Var h = t.segment1("decoder.conv_in", in -> t.named("decoder.conv_in", convIn.forward(t.named("post_quant_conv", postQuantConv.forward(in[0])))), z);
+        Var h = t.segment1("decoder.conv_in", in -> t.named("decoder.conv_in", convIn.forward(t.named("post_quant_conv", postQuantConv.forward(in[0].to(t.activations()))))), z);
         h = t.segment1("decoder.mid_block", in -> t.named("decoder.mid_block", mid.forward(in[0])), h);
         for (Level level : levels) {
             h = t.segment1(level.name(), in -> t.named(level.name(), level.forward(in[0])), h);
         }
-        return t.segment1("decoder.conv_out", in -> convOut.forward(normOut.forwardSilu(in[0])), h);
+        return t.segment1("decoder.conv_out", in -> convOut.forward(normOut.forwardSilu(in[0])).to(z.spec().dtype()), h);
     }
 }

@@ -69,15 +69,15 @@ public final class VaeEncoder {
     }
 
     /// @param image `[B,H,W,3]` in [-1,1]
-    /// @return mean and log-variance of the latent, `[B,H/8,W/8,2·latentChannels]`; not clamped, not scaled
+    /// @return mean and log-variance of the latent, `[B,H/8,W/8,2·latentChannels]`; not clamped, not scaled; of the image's type
     public Var forward(Var image) {
         Tape t = image.tape();
-        Var h = t.segment1("encoder.conv_in", in -> t.named("encoder.conv_in", convIn.forward(in[0])), image);
+        Var h = t.segment1("encoder.conv_in", in -> t.named("encoder.conv_in", convIn.forward(in[0].to(t.activations()))), image);
         for (Level level : levels) {
             h = t.segment1(level.name(), in -> t.named(level.name(), level.forward(in[0])), h);
         }
         h = t.segment1("encoder.mid_block", in -> t.named("encoder.mid_block", mid.forward(in[0])), h);
-        return t.segment1("encoder.conv_out", in -> t.named("quant_conv", quantConv.forward(t.named("encoder", convOut.forward(normOut.forwardSilu(in[0]))))), h);
+        return t.segment1("encoder.conv_out", in -> t.named("quant_conv", quantConv.forward(t.named("encoder", convOut.forward(normOut.forwardSilu(in[0]))))).to(image.spec().dtype()), h);
     }
 
     /// The latent's mean, `[B,h,w,latentChannels]`.
