@@ -7,7 +7,9 @@ import dev.retrograd.autograd.nn.Linear;
 import dev.retrograd.autograd.nn.Weights;
 import dev.retrograd.core.ConvSpec;
 import java.io.IOException;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /// Residual block, `x + conv2(silu(norm2(conv1(silu(norm1(x))) + time)))`, with a 1×1 shortcut where the width changes.
 ///
@@ -38,6 +40,11 @@ public final class ResnetBlock {
 
     Optional<Linear> timeProjection() {
         return timeProjection;
+    }
+
+    /// Its convolutions, in the order of files.
+    List<Conv2d> convolutions() {
+        return Stream.concat(Stream.of(conv1, conv2), shortcut.stream()).toList();
     }
 
     /// Without a timestep.

@@ -2,6 +2,7 @@ package dev.retrograd.unet;
 
 import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
+import dev.retrograd.autograd.nn.Adaptable;
 import dev.retrograd.autograd.nn.Conv2d;
 import dev.retrograd.autograd.nn.GroupNorm;
 import dev.retrograd.autograd.nn.Linear;
@@ -95,12 +96,23 @@ public final class UNet {
         return all;
     }
 
-    /// Every linear layer, in the order of the forward pass, with its name in files: where LoRA updates go.
+    /// Every linear layer, in the order of the forward pass, with its name in files.
     public List<Linear> linears() {
         List<Linear> all = new ArrayList<>(timeEmbedding.linears());
         down.forEach(b -> all.addAll(b.linears()));
         all.addAll(mid.linears());
         up.forEach(b -> all.addAll(b.linears()));
+        return all;
+    }
+
+    /// Every layer that LoRA updates can go to: the linear ones, then the convolutions.
+    public List<Adaptable> adaptable() {
+        List<Adaptable> all = new ArrayList<>(linears());
+        all.add(convIn);
+        down.forEach(b -> all.addAll(b.convolutions()));
+        all.addAll(mid.convolutions());
+        up.forEach(b -> all.addAll(b.convolutions()));
+        all.add(convOut);
         return all;
     }
 }

@@ -141,4 +141,11 @@ final class UNetBlock {
         }
         return all;
     }
+
+    List<Conv2d> convolutions() {
+        List<Conv2d> all = new ArrayList<>();
+        resnets.forEach(r -> all.addAll(r.convolutions()));
+        resampler.ifPresent(all::add);
+        return all;
+    }
 }

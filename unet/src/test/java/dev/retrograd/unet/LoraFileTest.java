@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.SequencedMap;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -83,9 +84,9 @@ class LoraFileTest {
     }
 
     @ParameterizedTest
-    @EnumSource
+    @EnumSource(names = {"PEFT", "DIFFUSERS"})
     void writingFoldsAlphaIntoB(LoraFile.Naming naming) throws IOException {
-        LoraFile.Update update = new LoraFile.Update(1, 2, 1, new float[] {5, 6}, new float[] {7}, 4, false);
+        LoraFile.Update update = new LoraFile.Update(1, 2, 1, new float[] {5, 6}, new float[] {7}, 4, 0);
         LoraFile.write(file(), Map.of("a.to_q", update), naming);
         LoraFile.Update again = LoraFile.read(file(), OptionalDouble.empty()).get("a.to_q");
         assertEquals(1, again.alpha());
@@ -94,14 +95,49 @@ class LoraFileTest {
     }
 
     @Test void updatesOfPointwiseConvolutionsKeepTheirFourAxes() throws IOException {
-        LoraFile.write(file(), Map.of("a.proj_in", new LoraFile.Update(1, 2, 3, new float[] {5, 6}, new float[] {7, 8, 9}, 1, true)), LoraFile.Naming.PEFT);
+        LoraFile.write(file(), Map.of("a.proj_in", new LoraFile.Update(1, 2, 3, new float[] {5, 6}, new float[] {7, 8, 9}, 1, 1)), LoraFile.Naming.PEFT);
         try (SafeTensors tensors = SafeTensors.open(file())) {
             assertEquals(Shape.of(1, 2, 1, 1), tensors.spec("unet.a.proj_in.lora_A.weight").shape());
             assertEquals(Shape.of(3, 1, 1, 1), tensors.spec("unet.a.proj_in.lora_B.weight").shape());
         }
         LoraFile.Update again = LoraFile.read(file(), OptionalDouble.empty()).get("a.proj_in");
-        assertTrue(again.pointwise());
+        assertEquals(1, again.kernel());
         assertEquals(List.of(1, 2, 3), List.of(again.rank(), again.in(), again.out()));
+    }
+
+    /// As kohya-ss/sd-scripts names them; a convolution's B is 1×1, and α stands beside.
+    @ParameterizedTest
+    @CsvSource({"down_blocks.0.attentions.1.transformer_blocks.0.attn1.to_out.0, 0, lora_unet_down_blocks_0_attentions_1_transformer_blocks_0_attn1_to_out_0",
+        "up_blocks.3.attentions.2.transformer_blocks.0.ff.net.0.proj, 0, lora_unet_up_blocks_3_attentions_2_transformer_blocks_0_ff_net_0_proj",
+        "mid_block.attentions.0.proj_in, 1, lora_unet_mid_block_attentions_0_proj_in", "down_blocks.0.resnets.0.conv_shortcut, 1, lora_unet_down_blocks_0_resnets_0_conv_shortcut",
+        "down_blocks.0.downsamplers.0.conv, 3, lora_unet_down_blocks_0_downsamplers_0_conv", "conv_in, 3, lora_unet_conv_in",
+        "up_blocks.1.resnets.2.time_emb_proj, 0, lora_unet_up_blocks_1_resnets_2_time_emb_proj", "time_embedding.linear_1, 0, lora_unet_time_embedding_linear_1",
+        "text_encoder.text_model.encoder.layers.11.self_attn.q_proj, 0, lora_te_text_model_encoder_layers_11_self_attn_q_proj",
+        "text_encoder.text_model.encoder.layers.0.mlp.fc2, 0, lora_te_text_model_encoder_layers_0_mlp_fc2"})
+    void kohyasNamesAreThoseOfItsScripts(String module, int kernel, String stem) throws IOException {
+        float[] a = new float[Math.max(1, kernel * kernel) * 4];
+        for (int i = 0; i < a.length; i++) {
+            a[i] = i;
+        }
+        LoraFile.Update update = new LoraFile.Update(2, 2, 3, a, new float[] {1, 2, 3, 4, 5, 6}, 0.5, kernel);
+        LoraFile.write(file(), Map.of(module, update), LoraFile.Naming.KOHYA);
+        try (SafeTensors tensors = SafeTensors.open(file())) {
+            assertEquals(Set.of(stem + ".lora_down.weight", stem + ".lora_up.weight", stem + ".alpha"), tensors.names());
+            assertEquals(kernel == 0 ? Shape.of(2, 2) : Shape.of(2, 2, kernel, kernel), tensors.spec(stem + ".lora_down.weight").shape());
+            assertEquals(kernel == 0 ? Shape.of(3, 2) : Shape.of(3, 2, 1, 1), tensors.spec(stem + ".lora_up.weight").shape());
+            assertArrayEquals(new float[] {0.5f}, tensors.floats(stem + ".alpha"));
+            assertEquals("networks.lora", tensors.metadata().get("ss_network_module"));
+            assertEquals("2", tensors.metadata().get("ss_network_dim"));
+        }
+        for (LoraFile.Naming naming : LoraFile.Naming.values()) {
+            LoraFile.write(file(), Map.of(module, update), naming);
+            Map<String, LoraFile.Update> again = LoraFile.read(file(), OptionalDouble.empty());
+            assertEquals(Set.of(module), again.keySet(), naming.name());
+            LoraFile.Update u = again.get(module);
+            assertEquals(kernel, u.kernel());
+            assertArrayEquals(a, u.a());
+            assertEquals(6 * 0.5 / 2, u.b()[5] * u.alpha() / u.rank(), 1e-9, naming.name());
+        }
     }
 
     private void assertRefused(String message, SafeTensorsWriter writer) {
@@ -110,12 +146,14 @@ class LoraFileTest {
 
     @Test void refusesWhatIsNoUpdate() {
         assertRefused("holds no LoRA tensors, such as unet.….to_q.lora_A.weight", new SafeTensorsWriter());
-        assertRefused("'conv_in.weight' is not a LoRA tensor of a linear layer of the UNet in diffusers or peft naming", new SafeTensorsWriter().add("conv_in.weight", Shape.of(1), 1));
-        assertRefused("'text_encoder.q.lora_A.weight' adapts the text encoder; only UNet updates are supported",
-                new SafeTensorsWriter().add("text_encoder.q.lora_A.weight", Shape.of(1, 1), 1));
+        assertRefused("'conv_in.weight' is not a LoRA tensor of a UNet or text encoder in diffusers', peft's or kohya's naming", new SafeTensorsWriter().add("conv_in.weight", Shape.of(1), 1));
+        assertRefused("'lora_te2_text_model_encoder_layers_0_mlp_fc1.alpha' is of a LoRA for Stable Diffusion XL, which is not supported",
+                new SafeTensorsWriter().add("lora_te2_text_model_encoder_layers_0_mlp_fc1.alpha", Shape.of(), 1));
+        assertRefused("'lora_unet_conv_in.hada_w1_a' is not LoRA but another method of adaptation (hada_w1_a), which is not supported",
+                new SafeTensorsWriter().add("lora_unet_conv_in.hada_w1_a", Shape.of(1), 1));
         assertRefused("module 'to_q' must have both matrices, but B (up) is missing", new SafeTensorsWriter().add("unet.to_q.lora_A.weight", Shape.of(1, 1), 1));
         assertRefused("module 'to_q' must have both matrices, but A (down) is missing", new SafeTensorsWriter().add("unet.to_q.lora_B.weight", Shape.of(1, 1), 1));
-        assertRefused("module 'to_q' must have A [rank,in] and B [out,rank], got [2,1] and [1,1]",
+        assertRefused("module 'to_q' must have A [rank,in] and B [out,rank], or those of a convolution, got [2,1] and [1,1]",
                 new SafeTensorsWriter().add("unet.to_q.lora_A.weight", Shape.of(2, 1), 1, 1).add("unet.to_q.lora_B.weight", Shape.of(1, 1), 1));
         assertRefused("tensor 'unet.to_q.lora_A.weight' must be finite, got NaN at element 0",
                 new SafeTensorsWriter().add("unet.to_q.lora_A.weight", Shape.of(1, 1), Float.NaN).add("unet.to_q.lora_B.weight", Shape.of(1, 1), 1));
@@ -137,12 +175,32 @@ class LoraFileTest {
             LoraConfig everything = new LoraConfig(2, 2, List.of("ff.net.0.proj", "ff.net.2", "proj_in", "time_emb_proj", "linear_1"));
             try (LoraWeights lora = LoraWeights.fresh(b, model.unet(), everything, 1)) {
                 String projection = "mid_block.attentions.0.proj_in";
-                assertTrue(lora.updates(b).get(projection).pointwise());
+                assertEquals(1, lora.updates(b).get(projection).kernel());
                 assertEquals(Shape.of(2, 64, 1, 1), lora.byModule().get(projection).a().fileShape());
-                assertFalse(lora.updates(b).get("time_embedding.linear_1").pointwise());
+                assertEquals(0, lora.updates(b).get("time_embedding.linear_1").kernel());
             }
+            Map<String, Integer> kernels = new LinkedHashMap<>();
+            model.unet().adaptable().forEach(l -> kernels.put(l.name(), l.kernel()));
+            try (LoraWeights linear = LoraWeights.fresh(b, model.unet(), new LoraConfig(1, 1, List.of("all-linear")), 1);
+                    LoraWeights conv = LoraWeights.fresh(b, model.unet(), new LoraConfig(2, 2, List.of("conv")), 1)) {
+                assertEquals(kernels.keySet().stream().filter(m -> kernels.get(m) == 0).toList(), List.copyOf(linear.byModule().keySet()));
+                assertEquals(Set.copyOf(kernels.keySet().stream().filter(m -> kernels.get(m) > 0).toList()), conv.byModule().keySet());
+                assertTrue(conv.byModule().keySet().containsAll(Set.of("conv_in", "down_blocks.0.downsamplers.0.conv", "mid_block.attentions.0.proj_out", "up_blocks.0.resnets.0.conv_shortcut")));
+                assertEquals(Shape.of(2, 4, 3, 3), conv.byModule().get("conv_in").a().fileShape());
+                LoraFile.write(file(), conv.updates(b), LoraFile.Naming.PEFT);
+                try (LoraWeights again = LoraWeights.of(b, model.unet(), LoraFile.read(file(), OptionalDouble.empty()), 1)) {
+                    String module = "up_blocks.0.resnets.0.conv1";
+                    assertArrayEquals(b.toFloats(conv.byModule().get(module).a().value()), b.toFloats(again.byModule().get(module).a().value()));
+                }
+            }
+            String query = "text_encoder.text_model.encoder.layers.1.self_attn.q_proj";
+            SequencedMap<String, LoraFile.Update> text = new LinkedHashMap<>(Map.of(query, new LoraFile.Update(1, 16, 16, new float[16], new float[16], 1, 0)));
+            try (LoraWeights lora = LoraWeights.of(model, text, 1)) {
+                assertEquals(Set.of(query), lora.byModule().keySet());
+            }
+            assertTrue(assertThrows(IllegalArgumentException.class, () -> LoraWeights.of(b, model.unet(), text, 1)).getMessage().contains("'" + query + "' adapts the text encoder"));
             IllegalArgumentException e = assertThrows(IllegalArgumentException.class, () -> LoraWeights.fresh(b, model.unet(), new LoraConfig(2, 2, List.of("to_z")), 1));
-            assertTrue(e.getMessage().startsWith("lora targets: 'to_z' names no linear layer of this UNet"), e.getMessage());
+            assertTrue(e.getMessage().startsWith("lora targets: 'to_z' names no layer of this UNet"), e.getMessage());
             assertThrows(IllegalArgumentException.class, () -> LoraWeights.of(b, model.unet(),
                     new LinkedHashMap<>(Map.of("conv_in", updates.firstEntry().getValue())), 1));
             assertEquals(before, b.memory().liveBytes());

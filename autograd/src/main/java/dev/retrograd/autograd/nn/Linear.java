@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.Optional;
 
 /// A linear layer over rows, `[..., in]` to `[..., out]`, that low-rank updates can be attached to. Parity: torch.nn.Linear, peft `lora.Linear`.
-public final class Linear {
+public final class Linear implements Adaptable {
     private final String name;
     private final Parameter weight;
     private final Optional<Parameter> bias;
@@ -36,29 +36,31 @@ public final class Linear {
         return new Linear(w.path(), w.pointwise("weight", out, in), Optional.of(w.get("bias", out)));
     }
 
-    public String name() {
+    @Override public String name() {
         return name;
     }
 
-    public Parameter weight() {
+    @Override public Parameter weight() {
         return weight;
     }
 
-    public int inFeatures() {
+    @Override public int inFeatures() {
         return weight.spec().shape().dim(1);
     }
 
-    public int outFeatures() {
+    @Override public int outFeatures() {
         return weight.spec().shape().dim(0);
     }
 
-    /// Adds a low-rank update; several add up.
-    public void attach(Lora lora) {
+    @Override public int kernel() {
+        return weight.fileShape().rank() > 2 ? 1 : 0;
+    }
+
+    @Override public void attach(Lora lora) {
         loras.add(lora);
     }
 
-    /// Takes a low-rank update away again.
-    public void detach(Lora lora) {
+    @Override public void detach(Lora lora) {
         loras.remove(lora);
     }
 

@@ -136,6 +136,41 @@ class LayersTest {
         }
     }
 
+    /// A low-rank update of a convolution is the convolution with the merged kernel; each factor gets a gradient.
+    @Test void convolutionsTakeLowRankUpdates() {
+        ConvSpec halving = ConvSpec.square(3, 2, 1);
+        Parameter kernel = parameter("weight", false, 5, 3, 3, 4);
+        Parameter bias = parameter("bias", false, 5);
+        Lora one = new Lora(parameter("a", true, 2, 3, 3, 4), parameter("b", true, 5, 2), 0.5);
+        Lora two = new Lora(parameter("a2", true, 1, 3, 3, 4), parameter("b2", true, 5, 1), -2);
+        double[] merged = b.toDoubles(kernel.value()).clone();
+        for (Lora l : List.of(one, two)) {
+            double[] down = b.toDoubles(l.a().value());
+            double[] up = b.toDoubles(l.b().value());
+            for (int i = 0; i < merged.length; i++) {
+                for (int r = 0; r < l.rank(); r++) {
+                    merged[i] += l.scale() * up[i / 36 * l.rank() + r] * down[r * 36 + i % 36];
+                }
+            }
+        }
+        Parameter whole;
+        try (Scope _ = b.memory().open("merged")) {
+            whole = new Parameter("merged", b.doubles("merged", kernel.spec().shape(), merged), false);
+        }
+        Conv2d layer = new Conv2d("conv", halving, kernel, bias);
+        layer.attach(one);
+        layer.attach(two);
+        assertEquals(3, layer.kernel());
+        try (whole; Scope _ = b.memory().open("pass"); Tape tape = new Tape(b, Segment.Policy.RECOMPUTE_ALL); Gradients gradients = new Gradients(b)) {
+            Var x = tape.constant(normal(2, 5, 6, 4));
+            Var y = tape.segment1("layer", in -> layer.forward(in[0]), x);
+            Close.elements("merged", b.toDoubles(new Conv2d("merged", halving, whole, bias).forward(x).value()), b.toDoubles(y.value()), 1e-12, 1e-12);
+            tape.backward(y, normal(y.shape().toArray()), gradients);
+            assertEquals(4, gradients.parameters().size());
+            assertTrue(gradients.parameters().containsAll(List.of(one.a(), one.b(), two.a(), two.b())), "all four factors");
+        }
+    }
+
     /// softmax(q·kᵀ/√D)·v per head, written out.
     @Test void multiHeadAttentionScalesByTheHeadsWidth() throws IOException {
         int heads = 3;

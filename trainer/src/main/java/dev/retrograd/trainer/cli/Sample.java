@@ -12,8 +12,6 @@ import dev.retrograd.trainer.image.GenerationParameters;
 import dev.retrograd.trainer.image.ImageGrid;
 import dev.retrograd.trainer.image.PngFile;
 import dev.retrograd.trainer.image.RgbImage;
-import dev.retrograd.unet.LoraFile;
-import dev.retrograd.unet.LoraWeights;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -21,7 +19,6 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
-import java.util.OptionalDouble;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -41,11 +38,8 @@ final class Sample implements Callable<Integer> {
     @Mixin
     private ModelOptions model;
 
-    @Option(names = "--lora", paramLabel = "FILE", description = "LoRA, a file or its folder.")
-    private Path lora;
-
-    @Option(names = "--lora-scale", paramLabel = "SCALE", defaultValue = "1", description = "Factor of the LoRA; default: ${DEFAULT-VALUE}.")
-    private double loraScale;
+    @Mixin
+    private LoraOptions loras;
 
     @Mixin
     private PromptOptions prompts;
@@ -77,16 +71,12 @@ final class Sample implements Callable<Integer> {
     @Override public Integer call() throws IOException {
         PrintWriter out = spec.commandLine().getOut();
         SettingException.require(atOnce >= 1, "--micro-batch-size", "1 or more", atOnce);
-        SettingException.require(Double.isFinite(loraScale), "--lora-scale", "a finite number", loraScale);
+        List<LoraOptions.Choice> chosen = loras.choices();
         List<String> texts = texts();
         try (Interrupt interrupt = main.interruptible(); OutputFolder _ = OutputFolder.make(output); Backend backend = model.backend(); StableDiffusion loaded = model.load(backend, out)) {
             Sampler images = new Sampler(loaded, sampler.settings(loaded));
-            if (lora == null) {
+            try (LoraOptions.Attached _ = LoraOptions.attach(loaded, chosen)) {
                 write(out, texts, images.settings(), draw(out, texts, loaded, images, interrupt));
-            } else {
-                try (LoraWeights _ = LoraWeights.of(backend, loaded.unet(), LoraFile.read(lora, OptionalDouble.empty()), loraScale)) {
-                    write(out, texts, images.settings(), draw(out, texts, loaded, images, interrupt));
-                }
             }
         } catch (StopRequested e) {
             out.println("stopped before the images were done; none are written");

@@ -102,10 +102,10 @@ final class Train implements Callable<Integer> {
     @Option(names = "--lora-alpha", paramLabel = "ALPHA", description = "The update is scaled by alpha/rank; default: the rank.")
     private Double loraAlpha;
 
-    @Option(names = "--lora-targets", paramLabel = "NAME,NAME", hideParamSyntax = true, split = ",|" + Settings.SEPARATOR, description = "Linear layers that get a LoRA, by the ends of their names; default: to_k,to_q,to_v,to_out.0.")
+    @Option(names = "--lora-targets", paramLabel = "NAME,NAME", hideParamSyntax = true, split = ",|" + Settings.SEPARATOR, description = "Layers that get a LoRA: attention (to_k,to_q,to_v,to_out.0), all-linear, conv, or ends of names such as ff.net.2; default: attention.")
     private List<String> loraTargets;
 
-    @Option(names = "--lora-naming", paramLabel = "NAMING", defaultValue = "peft", description = "Names in LoRA files: peft (lora_A, lora_B) or diffusers (lora.down, lora.up, for older loaders); default: ${DEFAULT-VALUE}.")
+    @Option(names = "--lora-naming", paramLabel = "NAMING", defaultValue = "peft", description = "Names in LoRA files: peft (lora_A, lora_B), diffusers (lora.down, lora.up, for older loaders) or kohya (lora_down, lora_up, alpha: A1111, ComfyUI); default: ${DEFAULT-VALUE}.")
     private LoraFile.Naming loraNaming;
 
     @Option(names = "--seed", paramLabel = "N", defaultValue = "0", description = "Of prompts, noise, truncation and fresh weights; default: ${DEFAULT-VALUE}.")

@@ -7,6 +7,8 @@ import dev.retrograd.autograd.nn.MultiHeadAttention;
 import dev.retrograd.autograd.nn.Weights;
 import dev.retrograd.core.Unary;
 import java.io.IOException;
+import java.util.List;
+import java.util.stream.Stream;
 
 /// One pre-norm transformer layer of CLIP, text (causal) or vision. Parity: transformers `CLIPEncoderLayer`.
 public final class ClipLayer {
@@ -34,5 +36,10 @@ public final class ClipLayer {
         Var n = norm1.forward(x);
         Var h = x.plus(attention.forward(n, n));
         return h.plus(fc2.forward(fc1.forward(norm2.forward(h)).apply(activation)));
+    }
+
+    /// Every linear layer, in the order of the forward pass.
+    List<Linear> linears() {
+        return Stream.concat(attention.linears().stream(), Stream.of(fc1, fc2)).toList();
     }
 }

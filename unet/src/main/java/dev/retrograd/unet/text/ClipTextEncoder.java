@@ -4,6 +4,7 @@ import dev.retrograd.autograd.Parameter;
 import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
 import dev.retrograd.autograd.nn.LayerNorm;
+import dev.retrograd.autograd.nn.Linear;
 import dev.retrograd.autograd.nn.Weights;
 import dev.retrograd.autograd.op.GatherRows;
 import dev.retrograd.core.DType;
@@ -33,6 +34,11 @@ public final class ClipTextEncoder {
 
     public ClipTextConfig config() {
         return config;
+    }
+
+    /// Every linear layer, with its name in files: where LoRA updates go.
+    public List<Linear> linears() {
+        return layers.stream().flatMap(l -> l.linears().stream()).toList();
     }
 
     /// What the encoder gives.
