@@ -12,7 +12,7 @@ import picocli.CommandLine.Option;
 final class PromptOptions {
     private static final String USUAL = BuiltInPrompts.ANIMALS.id();
 
-    @Option(names = "--prompts", paramLabel = "FILE", description = "animals, hps, world (captions of the model inside the jar), their unseen animals-eval, hps-eval, world-eval, or a file: one prompt per line, or .jsonl; default: animals.")
+    @Option(names = "--prompts", paramLabel = "LIST", description = "animals, books (animals and books, for concept removal), hps, world (captions of the model inside the jar), their unseen animals-eval, books-eval, hps-eval, world-eval, or a file: one prompt per line, .jsonl (texts or objects with prompt or text), .json (a list of these, as HPSv2's own), or a folder of such files; default: animals.")
     private String prompts;
 
     @Option(names = "--prompt", paramLabel = "TEXT", split = Settings.SEPARATOR, hideParamSyntax = true, description = "A single prompt; may be repeated; instead of --prompts.")
@@ -31,7 +31,14 @@ final class PromptOptions {
     }
 
     /// Prompts that are not in {@link #source()}, where the list has such: the evaluation list of a built-in one.
-    List<String> heldOut() {
+    ///
+    /// @param given a list or file that is to be held out instead; null for none
+    /// @throws IOException as {@link #source()}, of that file
+    List<String> heldOut(String given) throws IOException {
+        if (given != null) {
+            SettingException.require(!given.isEmpty(), "--eval-prompts", "the name of a list or file", "nothing");
+            return templated(PromptSource.of(given)).prompts();
+        }
         String name = Objects.requireNonNullElse(prompts, prompt == null ? USUAL : "");
         return BuiltInPrompts.named(name).map(BuiltInPrompts::evaluation).filter(e -> !e.id().equals(name))
                 .map(e -> templated(PromptSource.of(e)).prompts()).orElse(List.of());

@@ -53,6 +53,9 @@ final class Train implements Callable<Integer> {
     @Mixin
     private PromptOptions prompts;
 
+    @Option(names = "--eval-prompts", paramLabel = "LIST", description = "Prompts that are sampled and never trained on, as --prompts; default: the unseen ones of a built-in list.")
+    private String evalPrompts;
+
     @Mixin
     private RewardOptions reward;
 
@@ -141,11 +144,11 @@ final class Train implements Callable<Integer> {
 
     /// What the flags ask for, found possible before a model is loaded or a folder made.
     private record Request(Truncation truncation, OptimizerSettings optimizer, LoraConfig adapters, RewardOptions.Loader<DifferentiableReward> reward,
-            SequencedMap<String, RewardOptions.Loader<Reward>> tracked, RewardLoss loss, PromptSource prompts, Resume from) {
+            SequencedMap<String, RewardOptions.Loader<Reward>> tracked, RewardLoss loss, PromptSource prompts, List<String> heldOut, Resume from) {
     }
 
     @Override public Integer call() throws IOException {
-        Request request = new Request(SettingException.named("--truncation", () -> Truncation.parse(truncation)), optimizer(), adapters(), reward.choose(model.embedded()), reward.track(model.embedded()), reward.loss(), prompts.source(),
+        Request request = new Request(SettingException.named("--truncation", () -> Truncation.parse(truncation)), optimizer(), adapters(), reward.choose(model.embedded()), reward.track(model.embedded()), reward.loss(), prompts.source(), prompts.heldOut(evalPrompts),
                 Resume.find(resume, output));
         Path folder = request.from().run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
         try (Interrupt interrupt = main.interruptible(); RunDirectory run = RunDirectory.open(folder)) {
@@ -165,7 +168,7 @@ final class Train implements Callable<Integer> {
             try (DifferentiableReward objective = request.reward().on(backend);
                     Tracked tracked = RewardOptions.load(request.tracked(), backend, microBatchSize);
                     RunProgress progress = new RunProgress(out);
-                    TrainLoop loop = new TrainLoop(new TrainLoop.Task(loaded, objective, request.prompts(), prompts.heldOut(), start, tracked), settings, run, progress, interrupt::requested)) {
+                    TrainLoop loop = new TrainLoop(new TrainLoop.Task(loaded, objective, request.prompts(), request.heldOut(), start, tracked), settings, run, progress, interrupt::requested)) {
                 if (resume != null) {
                     goOn(out, request.from(), run, loop);
                 }

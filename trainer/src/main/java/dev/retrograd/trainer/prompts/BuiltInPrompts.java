@@ -16,6 +16,10 @@ public enum BuiltInPrompts {
     ANIMALS("animals", () -> lines("simple_animals.txt")),
     /// 6 animals that are not in the training list
     ANIMALS_EVAL("animals-eval", () -> lines("eval_simple_animals.txt")),
+    /// 45 animals with what concept removal takes away, `kangaroo and books`; the paper's `<concept> and books` (arXiv 2310.03739, §5)
+    BOOKS("books", () -> andBooks("simple_animals.txt")),
+    /// 6 animals with books that are not in the training list
+    BOOKS_EVAL("books-eval", () -> andBooks("eval_simple_animals.txt")),
     /// 752 sentences of the HPS v2 benchmark, two of them empty, as upstream trains on them
     HPS("hps", () -> lines("hps_v2_all.txt")),
     /// 50 sentences of the HPS v2 benchmark that are not in the training list
@@ -47,6 +51,7 @@ public enum BuiltInPrompts {
     public BuiltInPrompts evaluation() {
         return switch (this) {
             case ANIMALS, ANIMALS_EVAL -> ANIMALS_EVAL;
+            case BOOKS, BOOKS_EVAL -> BOOKS_EVAL;
             case HPS, HPS_EVAL -> HPS_EVAL;
             case WORLD, WORLD_EVAL -> WORLD_EVAL;
         };
@@ -55,6 +60,10 @@ public enum BuiltInPrompts {
     /// Its prompts, in order.
     List<String> prompts() {
         return prompts.get();
+    }
+
+    private static List<String> andBooks(String file) {
+        return lines(file).stream().map(concept -> concept + " and books").toList();
     }
 
     /// A file's lines, white space at both ends removed, empty ones kept. Parity: AlignProp `prompts.py`.

@@ -4,6 +4,7 @@ import dev.retrograd.core.RandomStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
@@ -27,10 +28,11 @@ public record PromptSource(String name, List<String> prompts) {
         }
     }
 
-    /// What `--prompts` asks for: a built-in list by its name, otherwise a file. A file of such a name can be asked for as `./animals`.
+    /// What `--prompts` asks for: a built-in list by its name, otherwise a file or folder. One of such a name can be asked for as `./animals`.
     ///
     /// Files are UTF-8: one prompt per line, without white space at its ends, blank lines skipped; or, where the name ends in `.jsonl`, one
-    /// JSON string or object with a `prompt` per line.
+    /// JSON string or object with a `prompt` or `text` per line; or, where it ends in `.json`, a list of these, as HPSv2's `anime.json`. Of a folder all its
+    /// files that end in `.json`, `.jsonl` or `.txt`, by name.
     ///
     /// @throws IOException if there is no such list or file, or it is not as described; one sentence with the line
     public static PromptSource of(String listOrFile) throws IOException {
@@ -41,9 +43,16 @@ public record PromptSource(String name, List<String> prompts) {
         Path file = Path.of(listOrFile);
         if (!Files.exists(file)) {
             String lists = Arrays.stream(BuiltInPrompts.values()).map(BuiltInPrompts::id).collect(Collectors.joining(", "));
-            throw new IOException("prompts: must be one of " + lists + " or a file, got '" + listOrFile + "', which is neither");
+            throw new IOException("prompts: must be one of " + lists + " or a file or folder, got '" + listOrFile + "', which is neither");
         }
-        return file(file);
+        if (!Files.isDirectory(file)) {
+            return file(file);
+        }
+        List<String> all = new ArrayList<>();
+        for (Path part : PromptFile.in(file)) {
+            all.addAll(new PromptFile(part).read());
+        }
+        return new PromptSource(listOrFile, all);
     }
 
     /// A list inside the jar.

@@ -40,7 +40,7 @@ class TrainCommandTest {
     void aRunsSettingsGiveTheSameRunAgain() throws IOException {
         Path first = temp.resolve("first");
         CommandLineRun.train("--output=" + first, "--updates=2", "--adam-betas=0.8,0.99", "--lora-targets=to_q,ff.net.2", "--prompt=a ${user.home} $$ $${x} $5 ${ \"cat\" \\ @home, in 1,000 colours", "--prompt=un café",
-                "--negative-prompt=ugly", "--ema=0.5", "--truncation=gaussian(1,2)", "--lr-schedule=cosine", "--target=-0.5", "--seed=-7", "--eta=1", "--width=24").succeeds();
+                "--negative-prompt=ugly", "--ema=0.5", "--truncation=gaussian(1,2)", "--lr-schedule=cosine", "--target=-0.5", "--seed=-7", "--eta=1", "--width=24", "--eval-prompts=" + Files.writeString(temp.resolve("unseen.json"), "[\"a dog\"]"), "--track=jpeg-size").succeeds();
         Path second = temp.resolve("second");
         CommandLineRun.train("--config=" + first.resolve("config.json"), "--output=" + second).succeeds();
         assertEquals(config(first), config(second));

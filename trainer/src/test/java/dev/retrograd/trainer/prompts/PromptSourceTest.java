@@ -49,6 +49,10 @@ class PromptSourceTest {
         assertEquals("", hps.prompts().get(205));
         assertEquals("A man taking a drink from a water fountain.", hps.prompts().getFirst());
         assertEquals(50, PromptSource.of("hps-eval").size());
+        PromptSource books = PromptSource.of("books");
+        assertEquals(45, books.size());
+        assertEquals("kangaroo and books", books.prompts().getLast());
+        assertEquals(6, PromptSource.of("books-eval").size());
     }
 
     @Test void evaluationListsHoldUnseenPrompts() {
@@ -69,6 +73,36 @@ class PromptSourceTest {
         assertEquals(List.of("a \"cat\"", "two\nlines", ""), read("p.JSONL", "{\"id\": 7, \"prompt\": \"a \\\"cat\\\"\"}\n\n\"two\\nlines\"\n\"\"\n"));
     }
 
+    @Test void readsTextsOfDatasets() throws IOException {
+        assertEquals(List.of("a", "b"), read("p.jsonl", "{\"text\": \"a\", \"id\": 1}\n{\"prompt\": \"b\", \"text\": \"c\"}\n"));
+    }
+
+    /// As the HPSv2 benchmark comes: a JSON list for each style.
+    @Test void readsJsonListsAndFoldersOfThem() throws IOException {
+        assertEquals(List.of("a girl, anime", ""), read("anime.json", "\uFEFF[\"a girl, anime\",\r\n \"\"]\n"));
+        write("photo.json", "[{\"prompt\": \"a photo\"}, {\"text\": \"another\"}]");
+        write("extra.txt", "one\ntwo\n");
+        write("notes.md", "no prompts");
+        PromptSource all = PromptSource.of(folder.toString());
+        assertEquals(List.of("a girl, anime", "", "one", "two", "a photo", "another"), all.prompts());
+        assertEquals(folder.toString(), all.name());
+    }
+
+    @Test void namesTheLineOfAListThatIsNoPrompt() throws IOException {
+        refused("a.json", "[\"a\",\n\n 7]", ": line 3 must be a string or an object with a string 'prompt' or 'text', got NUMBER");
+        refused("b.json", "[\"a\",\n {\"caption\": \"b\"}]", ": line 2 must be a string or an object with a string 'prompt' or 'text', got none");
+        refused("c.json", "{\"a\": 1}", ": line 1 must begin a list of prompts, got START_OBJECT");
+        refused("d.json", "", ": line 1 must begin a list of prompts, got the end");
+        refused("e.json", "[]", ": at least one prompt is required, got an empty file");
+        refused("f.json", "[\"a\"]\n[\"b\"]", ": line 2 must be the end of the list's file, got more");
+        refused("g.json", "[\n\"a\\u0000\"]", ": line 2 must be text, got U+0000 or half of a surrogate pair");
+        for (String broken : List.of("[\n\"a\"", "[\n\"a", "[\n\"a\" \"b\"]", "[\n" + "[".repeat(5000))) {
+            Path file = write("h.json", broken);
+            String message = assertThrows(IOException.class, () -> PromptSource.file(file)).getMessage();
+            assertTrue(message.startsWith(file + ": line 2 must be JSON, got an error: "), message);
+        }
+    }
+
     @Test void namesTheLineThatIsNotUtf8() throws IOException {
         refused("latin1.txt", "one\r\ntwo\rB\u00e4r\n".getBytes(StandardCharsets.ISO_8859_1), ": prompts must be UTF-8, got byte 0xE4 in line 3");
         refused("cut.txt", new byte[] {'a', '\n', (byte) 0xE7, (byte) 0x8C}, ": prompts must be UTF-8, got byte 0xE7 in line 2");
@@ -78,14 +112,16 @@ class PromptSourceTest {
     @Test void refusesFilesWithoutPrompts() throws IOException {
         refused("empty.txt", "", ": at least one prompt is required, got an empty file");
         refused("blank.txt", "\uFEFF \n\t\n", ": at least one prompt is required, got an empty file");
-        assertEquals(folder + ": a file of prompts is required, but this is none", assertThrows(IOException.class, () -> PromptSource.of(folder.toString())).getMessage());
-        assertEquals("prompts: must be one of animals, animals-eval, hps, hps-eval, world, world-eval or a file, got 'animal', which is neither",
+        assertEquals(folder + ": a file of prompts is required, but this is none", assertThrows(IOException.class, () -> PromptSource.file(folder)).getMessage());
+        Path none = Files.createDirectory(folder.resolve("none"));
+        assertEquals(none + ": a folder of prompts must have files that end in .jsonl, .json, .txt, got none", assertThrows(IOException.class, () -> PromptSource.of(none.toString())).getMessage());
+        assertEquals("prompts: must be one of animals, animals-eval, books, books-eval, hps, hps-eval, world, world-eval or a file or folder, got 'animal', which is neither",
                 assertThrows(IOException.class, () -> PromptSource.of("animal")).getMessage());
     }
 
     @Test void namesTheLineThatIsNoPrompt() throws IOException {
-        refused("a.jsonl", "\"a\"\n{\"text\": \"b\"}", ": line 2 must be a string or an object with a string 'prompt', got none");
-        refused("b.jsonl", "\n7", ": line 2 must be a string or an object with a string 'prompt', got NUMBER");
+        refused("a.jsonl", "\"a\"\n{\"caption\": \"b\"}", ": line 2 must be a string or an object with a string 'prompt' or 'text', got none");
+        refused("b.jsonl", "\n7", ": line 2 must be a string or an object with a string 'prompt' or 'text', got NUMBER");
         refused("d.jsonl", "\"a\\ud800\"", ": line 1 must be text, got U+0000 or half of a surrogate pair");
         refused("e.txt", "a\n\0b", ": line 2 must be text, got U+0000 or half of a surrogate pair");
         Path file = write("c.jsonl", "\"a\" \"b\"");
