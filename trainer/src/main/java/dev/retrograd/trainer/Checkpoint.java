@@ -9,6 +9,7 @@ import dev.retrograd.core.Tensor;
 import dev.retrograd.core.io.ModelFormatException;
 import dev.retrograd.core.io.SafeTensors;
 import dev.retrograd.core.io.SafeTensorsWriter;
+import dev.retrograd.trainer.method.Method;
 import dev.retrograd.unet.LoraFile;
 import dev.retrograd.unet.LoraWeights;
 import java.io.IOException;
@@ -25,16 +26,19 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
-/// What a run is after some updates: LoRA weights, the optimiser's moments, the moving average. All else is a function of the configuration.
+/// What a run is after some updates: LoRA weights, the optimiser's moments, the moving average, what the method remembers. All else is a function of the configuration.
 ///
 /// A checkpoint is a folder `update-000010` with `state.safetensors` and the LoRA of that moment; it is written under another name and renamed, so that there is never half of one.
 final class Checkpoint {
     private static final String STATE = "state.safetensors";
     private static final String FORMAT = "retrograd-checkpoint-1";
     private static final long CHUNK_BYTES = 1 << 30;
+    /// Before the names of the method's own tensors, which are not the same at every update.
+    private static final String METHOD = "method.";
     private static final String CHECKSUM = "crc32c";
     private static final String PREFIX = "update-";
     private static final Pattern NAME = Pattern.compile("update-\\d{6,9}");
@@ -43,12 +47,14 @@ final class Checkpoint {
     private final LoraWeights lora;
     private final AdamW optimizer;
     private final Optional<WeightEma> ema;
+    private final Method method;
 
-    Checkpoint(Backend backend, LoraWeights lora, AdamW optimizer, Optional<WeightEma> ema) {
+    Checkpoint(Backend backend, LoraWeights lora, AdamW optimizer, Optional<WeightEma> ema, Method method) {
         this.backend = backend;
         this.lora = lora;
         this.optimizer = optimizer;
         this.ema = ema;
+        this.method = method;
     }
 
     /// Saves the state after so many updates.
@@ -65,6 +71,7 @@ final class Checkpoint {
         try (Scope _ = backend.memory().open("checkpoint")) {
             SafeTensorsWriter writer = new SafeTensorsWriter().metadata("format", FORMAT).metadata("updates", Integer.toString(updates));
             Map<String, Tensor> state = state();
+            method.state().forEach((name, t) -> state.put(METHOD + name, t));
             state.forEach((name, t) -> writer.add(name, backend, t));
             writer.metadata(CHECKSUM, checksum(updates, state));
             writer.write(fresh.resolve(STATE));
@@ -75,7 +82,7 @@ final class Checkpoint {
         }
     }
 
-    /// Everything by name, in the innermost open scope.
+    /// Everything but the method's by name, in the innermost open scope.
     private Map<String, Tensor> state() {
         Map<String, Tensor> all = new HashMap<>();
         lora.parameters().forEach(p -> all.put(p.name(), p.value()));
@@ -96,12 +103,12 @@ final class Checkpoint {
             }
             int updates = updates(file, tensors);
             Map<String, Tensor> own = state();
-            if (!own.keySet().equals(tensors.names())) {
+            if (!own.keySet().equals(tensors.names().stream().filter(n -> !n.startsWith(METHOD)).collect(Collectors.toSet()))) {
                 throw new ModelFormatException(file + ": was saved by a run with other --lora-targets or --ema than this one");
             }
             Map<String, Tensor> saved = new HashMap<>();
             for (String name : tensors.names()) {
-                if (!tensors.spec(name).equals(own.get(name).spec())) {
+                if (own.containsKey(name) && !tensors.spec(name).equals(own.get(name).spec())) {
                     throw new ModelFormatException(file + ": tensor '" + name + "' must be " + own.get(name).spec() + " as this run's --lora-rank has it, got " + tensors.spec(name));
                 }
                 saved.put(name, tensors.load(backend, name));
@@ -110,6 +117,10 @@ final class Checkpoint {
                 throw new ModelFormatException(file + ": must have the checksum " + checksum(updates, saved) + " after its content, got " + tensors.metadata().get(CHECKSUM)
                         + "; it is damaged, resume from an earlier checkpoint");
             }
+            Map<String, Tensor> remembered = new HashMap<>();
+            saved.keySet().stream().filter(n -> n.startsWith(METHOD)).forEach(n -> remembered.put(n.substring(METHOD.length()), saved.get(n)));
+            remembered.keySet().forEach(n -> saved.remove(METHOD + n));
+            restoreMethod(file, remembered);
             for (Parameter p : lora.parameters()) {
                 backend.convert(saved.remove(p.name()), p.value());
             }
@@ -118,6 +129,14 @@ final class Checkpoint {
             optimizer.restore(saved);
             ema.ifPresent(e -> e.restore(averages));
             return updates;
+        }
+    }
+
+    private void restoreMethod(Path file, Map<String, Tensor> remembered) throws ModelFormatException {
+        try {
+            method.restore(remembered);
+        } catch (IllegalArgumentException e) {
+            throw new ModelFormatException(file + ": was saved by a run with another --method or other settings of it: " + e.getMessage());
         }
     }
 

@@ -1,8 +1,8 @@
 package dev.retrograd.trainer;
 
 import dev.retrograd.core.Backend;
-import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.rewards.PixelBatch;
+import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.Scoring;
 import dev.retrograd.trainer.image.ImageGrid;
 import dev.retrograd.trainer.image.PngFile;
@@ -24,7 +24,7 @@ final class Evaluation {
     private static final int PAIRS_IN_A_ROW = 2;
 
     private final Sampler sampler;
-    private final DifferentiableReward reward;
+    private final Reward reward;
     private final TrainConfig config;
     private final Scoring scoring;
     private final Tracked tracked;

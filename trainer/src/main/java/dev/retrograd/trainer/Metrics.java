@@ -16,13 +16,15 @@ import java.util.SequencedMap;
 /// @param gradNorm global norm before clipping
 /// @param seconds of wall-clock time
 /// @param peakBytes most tensor bytes live at once on the device
+/// @param details further numbers of the method's own, each a key of the line
 /// @param tracked means over the update's images of what was measured beside the reward, as `track/NAME`
 public record Metrics(int update, int k, double loss, @JsonProperty("reward_mean") double rewardMean, @JsonProperty("reward_std") double rewardStd,
         @JsonProperty("grad_norm") double gradNorm, @JsonProperty("learning_rate") double learningRate, double seconds,
-        @JsonProperty("peak_bytes") long peakBytes, @JsonIgnore SequencedMap<String, Double> tracked) {
+        @JsonProperty("peak_bytes") long peakBytes, @JsonIgnore SequencedMap<String, Double> details,
+        @JsonIgnore SequencedMap<String, Double> tracked) {
 
-    @JsonAnyGetter Map<String, Double> prefixed() {
-        Map<String, Double> all = new LinkedHashMap<>();
+    @JsonAnyGetter Map<String, Double> further() {
+        Map<String, Double> all = new LinkedHashMap<>(details);
         tracked.forEach((name, mean) -> all.put("track/" + name, mean));
         return all;
     }

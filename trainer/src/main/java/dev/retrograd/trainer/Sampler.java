@@ -43,7 +43,7 @@ public final class Sampler {
         rows.addAll(prompts);
         Tensor context = model.encodeText(model.tokenize(rows));
         Tensor latents = noise.initial(b, first, prompts.size());
-        return new Batch(latents, context, prompts, step -> noise.step(b, step, first, prompts.size()));
+        return new Batch(latents, context, prompts, first, step -> noise.step(b, step, first, prompts.size()));
     }
 
     /// One image per prompt.

@@ -1,12 +1,13 @@
 package dev.retrograd.trainer;
 
+import dev.retrograd.trainer.method.MethodSettings;
 import dev.retrograd.trainer.method.RewardLoss;
 import dev.retrograd.unet.LoraConfig;
 import dev.retrograd.unet.LoraFile;
-import dev.retrograd.unet.diffusion.Truncation;
 
 /// Everything that a training run is a pure function of, beside the model, the reward and the prompts.
 ///
+/// @param loss what the rewards' settings ask for; the method has the last word
 /// @param updates of the weights, in all
 /// @param batchSize images per update
 /// @param microBatchSize images that go through the chain together; changes memory and time
@@ -15,7 +16,7 @@ import dev.retrograd.unet.diffusion.Truncation;
 /// @param keepCheckpoints newest checkpoints that stay; 0 for all
 /// @param sampleEvery updates between sample grids; 0 for none but the first and the last
 /// @param naming of the tensors in LoRA files
-public record TrainConfig(SamplerSettings sampler, Truncation truncation, RewardLoss loss, LoraConfig lora, OptimizerSettings optimizer,
+public record TrainConfig(SamplerSettings sampler, MethodSettings method, RewardLoss loss, LoraConfig lora, OptimizerSettings optimizer,
         int updates, int batchSize, int microBatchSize, long seed, int saveEvery, int keepCheckpoints, int sampleEvery, LoraFile.Naming naming) {
 
     private static final int LARGEST_BATCH = 1 << 20;
@@ -28,9 +29,7 @@ public record TrainConfig(SamplerSettings sampler, Truncation truncation, Reward
         SettingException.require(saveEvery >= 1, "--save-every", "1 or more", saveEvery);
         SettingException.require(keepCheckpoints >= 0, "--keep-checkpoints", "0 (all) or more", keepCheckpoints);
         SettingException.require(sampleEvery >= 0, "--sample-every", "0 (never) or more", sampleEvery);
-        SettingException.named("--truncation", () -> {
-            truncation.check(sampler.steps());
-            return truncation;
-        });
+        method.check(sampler.steps(), sampler.eta());
+        loss = method.loss(loss);
     }
 }

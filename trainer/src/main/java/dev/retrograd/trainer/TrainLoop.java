@@ -7,15 +7,20 @@ import dev.retrograd.autograd.optim.WeightEma;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
-import dev.retrograd.rewards.DifferentiableReward;
+import dev.retrograd.rewards.PixelBatch;
+import dev.retrograd.rewards.Reward;
 import dev.retrograd.trainer.method.AlignProp;
+import dev.retrograd.trainer.method.Batch;
+import dev.retrograd.trainer.method.Method;
+import dev.retrograd.trainer.method.Outcome;
+import dev.retrograd.trainer.method.Parts;
+import dev.retrograd.trainer.method.Update;
 import dev.retrograd.trainer.prompts.PromptSource;
 import dev.retrograd.unet.LoraFile;
 import dev.retrograd.unet.LoraWeights;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -39,6 +44,7 @@ public final class TrainLoop implements AutoCloseable {
     private final LoraWeights lora;
     private final AdamW optimizer;
     private final Optional<WeightEma> ema;
+    private final Method method;
     private final Checkpoint checkpoint;
     private int updates;
 
@@ -50,12 +56,12 @@ public final class TrainLoop implements AutoCloseable {
     /// @param heldOut prompts that are sampled to see the effect on what was never trained on; may be empty
     /// @param start weights to start from; empty for fresh ones
     /// @param tracked what is measured beside the reward; closed by the caller
-    public record Task(StableDiffusion model, DifferentiableReward reward, PromptSource prompts, List<String> heldOut, Optional<SequencedMap<String, LoraFile.Update>> start,
+    public record Task(StableDiffusion model, Reward reward, PromptSource prompts, List<String> heldOut, Optional<SequencedMap<String, LoraFile.Update>> start,
             Tracked tracked) {
     }
 
     /// @param stop asked often; true ends the run after saving
-    /// @throws SettingException if the settings do not fit the model
+    /// @throws SettingException if the settings do not fit the model or the reward
     /// @throws IllegalArgumentException if the weights to start from do not
     public TrainLoop(Task task, TrainConfig config, RunDirectory run, TrainListener listener, BooleanSupplier stop) {
         this.task = task;
@@ -70,7 +76,8 @@ public final class TrainLoop implements AutoCloseable {
         optimizer = new AdamW(backend, lora.parameters(), config.optimizer().adamw());
         OptionalDouble decay = config.optimizer().emaDecay();
         ema = decay.isPresent() ? Optional.of(new WeightEma(backend, lora.parameters(), decay.getAsDouble())) : Optional.empty();
-        checkpoint = new Checkpoint(backend, lora, optimizer, ema);
+        method = config.method().start(new Parts(model, config.sampler().chain(model), task.reward(), config.loss(), AlignProp.RECOMPUTE_OUTERMOST));
+        checkpoint = new Checkpoint(backend, lora, optimizer, ema, method);
         evaluation = new Evaluation(sampler, task, config, backend, config.sampler().latentShape(model));
     }
 
@@ -190,33 +197,65 @@ public final class TrainLoop implements AutoCloseable {
         long start = System.nanoTime();
         backend.memory().resetPeak();
         int number = updates;
-        int steps = config.sampler().steps();
-        BitSet kept = config.truncation().draw(RandomStream.keyed(config.seed(), StreamKey.TRUNCATION.code(), number), steps);
-        AlignProp alignProp = new AlignProp(backend, config.sampler().chain(model), model.vaeDecoder(), task.reward(), config.loss(), AlignProp.RECOMPUTE_OUTERMOST);
-        ChainNoise noise = new ChainNoise.Keyed(config.seed(), number, config.sampler().latentShape(model));
-        Scores scores = new Scores(config.batchSize(), task.tracked());
-        String what = "update " + (number + 1) + "/" + config.updates();
-        long total = (long) config.batchSize() * steps;
-        report(what, 0, total);
+        Draws draws = new Draws(number);
         try (Scope _ = backend.memory().open("update " + (number + 1)); Gradients gradients = new Gradients(backend)) {
-            for (int first = 0; first < config.batchSize(); first += config.microBatchSize()) {
-                List<String> part = task.prompts().draw(config.seed(), number, first, Math.min(config.microBatchSize(), config.batchSize() - first));
-                long done = (long) first * steps;
-                try (Scope _ = backend.memory().open("micro-batch")) {
-                    alignProp.differentiate(sampler.batch(part, noise, first), kept, 1.0 / config.batchSize(), false, gradients,
-                            i -> report(what, done + (long) (i + 1) * part.size(), total), scores.collector(first));
-                }
-                scores.track(part);
-            }
-            step(number, kept.cardinality(), gradients, scores, start);
+            Outcome outcome = method.update(draws, gradients);
+            step(number, outcome, draws.measured.means(), gradients, start);
         }
     }
 
-    private void step(int number, int k, Gradients gradients, Scores scores, long start) throws IOException {
+    /// Prompts and noise of one update, keyed by (seed, update, image).
+    private final class Draws implements Update {
+        private final int number;
+        private final Tracked.Collected measured = task.tracked().collect();
+
+        Draws(int number) {
+            this.number = number;
+        }
+
+        @Override public int number() {
+            return number;
+        }
+
+        @Override public int images() {
+            return config.batchSize();
+        }
+
+        @Override public int microBatch() {
+            return config.microBatchSize();
+        }
+
+        @Override public Batch batch(int draw, int first, int count) {
+            ChainNoise noise = new ChainNoise.Keyed(config.seed(), draw, config.sampler().latentShape(model));
+            return sampler.batch(task.prompts().draw(config.seed(), draw, first, count), noise, first);
+        }
+
+        @Override public RandomStream stream(long... key) {
+            long[] all = new long[key.length + 2];
+            all[0] = StreamKey.METHOD.code();
+            all[1] = number;
+            System.arraycopy(key, 0, all, 2, key.length);
+            return RandomStream.keyed(config.seed(), all);
+        }
+
+        @Override public boolean measures() {
+            return !task.tracked().isEmpty();
+        }
+
+        @Override public void measure(PixelBatch images, List<String> prompts) {
+            measured.add(images, prompts);
+        }
+
+        @Override public void progress(String what, long done, long total) {
+            report(what + "/" + config.updates(), done, total);
+        }
+    }
+
+    private void step(int number, Outcome outcome, SequencedMap<String, Double> tracked, Gradients gradients, long start) throws IOException {
         GradientClip.Clipped clipped = config.optimizer().clip().apply(backend, gradients, lora.parameters());
         double norm = clipped.norm(backend);
-        if (!Double.isFinite(norm) || !Double.isFinite(scores.loss())) {
-            throw new IllegalStateException("update " + (number + 1) + ": loss and gradient must be finite, got loss " + scores.loss() + " and gradient norm " + norm
+        if (!Double.isFinite(norm) || !Double.isFinite(outcome.loss())) {
+            throw new IllegalStateException("update " + (number + 1) + ": loss and gradient must be finite, got loss " + outcome.loss() + " and gradient norm " + norm
                     + "; try a lower --learning-rate or resume from an earlier checkpoint");
         }
         double rate = config.optimizer().schedule().at(number);
@@ -224,13 +263,15 @@ public final class TrainLoop implements AutoCloseable {
         ema.ifPresent(WeightEma::update);
         backend.synchronize();
         updates++;
-        Metrics metrics = new Metrics(updates, k, scores.loss(), scores.mean(), scores.std(), norm, rate, (System.nanoTime() - start) / 1e9, backend.memory().peakBytes(), scores.tracked());
+        Metrics metrics = new Metrics(updates, outcome.k(), outcome.loss(), Scores.mean(outcome.rewards()), Scores.std(outcome.rewards()), norm, rate, (System.nanoTime() - start) / 1e9,
+                backend.memory().peakBytes(), outcome.details(), tracked);
         run.append(metrics);
         listener.updated(metrics, config.updates());
     }
 
     /// Frees the LoRA and the optimiser's state.
     @Override public void close() {
+        method.close();
         ema.ifPresent(WeightEma::close);
         optimizer.close();
         lora.close();

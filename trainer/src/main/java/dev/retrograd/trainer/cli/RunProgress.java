@@ -36,11 +36,12 @@ final class RunProgress implements TrainListener, AutoCloseable {
 
     @Override public void updated(Metrics m, int updates) {
         said(String.format(Locale.ROOT, "update %d/%d  K %d  reward %.4f ± %.4f  loss %.4f  gradient %.4g  lr %.3g  %.1f s  %d MiB", m.update(), updates, m.k(),
-                m.rewardMean(), m.rewardStd(), m.loss(), m.gradNorm(), m.learningRate(), m.seconds(), m.peakBytes() / MIB) + tracked(m));
+                m.rewardMean(), m.rewardStd(), m.loss(), m.gradNorm(), m.learningRate(), m.seconds(), m.peakBytes() / MIB) + further(m));
     }
 
-    private static String tracked(Metrics m) {
-        return m.tracked().entrySet().stream().map(e -> String.format(Locale.ROOT, "  %s %.4f", e.getKey(), e.getValue())).collect(Collectors.joining());
+    private static String further(Metrics m) {
+        String details = m.details().entrySet().stream().map(e -> String.format(Locale.ROOT, "  %s %.4g", e.getKey().replace('_', ' '), e.getValue())).collect(Collectors.joining());
+        return details + m.tracked().entrySet().stream().map(e -> String.format(Locale.ROOT, "  %s %.4f", e.getKey(), e.getValue())).collect(Collectors.joining());
     }
 
     @Override public void said(String line) {

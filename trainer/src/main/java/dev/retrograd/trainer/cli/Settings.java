@@ -164,7 +164,7 @@ final class Settings implements IDefaultValueProvider {
         return switch (value) {
             case Number number -> JSON.valueToTree(number);
             case Boolean flag -> JSON.valueToTree(flag);
-            case Enum<?> choice -> JSON.getNodeFactory().textNode(choice.name().toLowerCase(Locale.ROOT));
+            case Enum<?> choice -> JSON.getNodeFactory().textNode(choice.name().toLowerCase(Locale.ROOT).replace('_', '-'));
             default -> JSON.getNodeFactory().textNode(value.toString());
         };
     }

@@ -13,6 +13,7 @@ import picocli.CommandLine;
 /// Finds the layers of settings that a command line asks for, before it is parsed: the preset of the embedded model, the resumed run's settings, `--config`.
 final class SettingsLayers {
     private static final String PRESET = "/dev/retrograd/trainer/preset.json";
+    private static final String PRESET_ORIGIN = "the preset of the embedded model";
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private SettingsLayers() {
@@ -42,8 +43,16 @@ final class SettingsLayers {
             asked.overlay(SettingException.named("--config", () -> Path.of(config.get())));
         }
         boolean embedded = value("--model", args).isEmpty() && asked.get("model").isEmpty();
-        if (embedded) {
-            settings.overlay("the preset of the embedded model", preset(command));
+        if (trains) {
+            Optional<String> named = value("--method", args).or(() -> asked.get("method"));
+            MethodChoice method = MethodChoice.named(named.orElse("")).orElse(MethodChoice.ALIGNPROP);
+            settings.overlay("the defaults of --method " + method, JSON.valueToTree(method.defaults()));
+            if (embedded) {
+                settings.overlay(PRESET_ORIGIN, preset(command.getCommandName()));
+                settings.overlay(PRESET_ORIGIN, preset(command.getCommandName() + " --method " + method));
+            }
+        } else if (embedded) {
+            settings.overlay(PRESET_ORIGIN, preset(command.getCommandName()));
         }
         settings.overlay(asked);
         Settings.ALTERNATIVES.forEach((one, other) -> {
@@ -56,10 +65,12 @@ final class SettingsLayers {
     }
 
     /// What the embedded model overrides of a command's defaults; empty if nothing.
-    static JsonNode preset(CommandLine command) throws IOException {
+    ///
+    /// @param command its name, or `train --method NAME`
+    static JsonNode preset(String command) throws IOException {
         try (InputStream in = SettingsLayers.class.getResourceAsStream(PRESET)) {
             JsonNode all = JSON.readTree(in);
-            return all.has(command.getCommandName()) ? all.get(command.getCommandName()) : JSON.createObjectNode();
+            return all.has(command) ? all.get(command) : JSON.createObjectNode();
         }
     }
 

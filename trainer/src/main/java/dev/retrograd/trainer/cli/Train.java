@@ -4,7 +4,6 @@ import dev.retrograd.autograd.optim.AdamW;
 import dev.retrograd.autograd.optim.GradientClip;
 import dev.retrograd.autograd.optim.LearningRateSchedule;
 import dev.retrograd.core.Backend;
-import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.trainer.OptimizerSettings;
 import dev.retrograd.trainer.RunDirectory;
@@ -12,12 +11,12 @@ import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.Tracked;
 import dev.retrograd.trainer.TrainConfig;
 import dev.retrograd.trainer.TrainLoop;
+import dev.retrograd.trainer.method.MethodSettings;
 import dev.retrograd.trainer.method.RewardLoss;
 import dev.retrograd.trainer.prompts.PromptSource;
 import dev.retrograd.unet.LoraConfig;
 import dev.retrograd.unet.LoraFile;
 import dev.retrograd.unet.StableDiffusion;
-import dev.retrograd.unet.diffusion.Truncation;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -37,8 +36,8 @@ import picocli.CommandLine.Spec;
 
 /// `retrograd train`: aligns a model to a reward.
 @Command(name = "train", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Aligns a model to a reward by AlignProp: samples images, and sends the reward's gradient back through the denoising chain into a LoRA.",
-        footer = {"", "Settings come from the preset of the model inside the jar (without --model), then --config, then flags."})
+        description = "Aligns a model to a reward: samples images, and trains a LoRA to raise their reward, by AlignProp, which sends the reward's gradient back through the denoising chain, or by one of its rivals.",
+        footer = {"", "Settings come from the method's defaults, the preset of the model inside the jar (without --model), then --config, then flags."})
 final class Train implements Callable<Integer> {
     /// Beyond any layer's width a low-rank update is none.
     private static final int LARGEST_RANK = 1 << 13;
@@ -59,12 +58,8 @@ final class Train implements Callable<Integer> {
     @Mixin
     private RewardOptions reward;
 
-    @Option(names = "--method", paramLabel = "METHOD", defaultValue = "alignprop", description = "How the reward becomes a gradient: alignprop; default: ${DEFAULT-VALUE}.")
-    private Method method;
-
-    @Option(names = "--truncation", paramLabel = "STRATEGY", defaultValue = "uniform",
-            description = "Denoising steps that are differentiated, drawn once per update: uniform (0 to all of the last steps), uniform(MIN,MAX), gaussian(MEAN,STD) (first one), bernoulli, fixed(K), full; default: ${DEFAULT-VALUE}.")
-    private String truncation;
+    @Mixin
+    private MethodOptions method;
 
     @Mixin
     private SamplerOptions sampler;
@@ -138,18 +133,18 @@ final class Train implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    enum Method { ALIGNPROP }
-
     enum Schedule { CONSTANT, LINEAR, COSINE }
 
     /// What the flags ask for, found possible before a model is loaded or a folder made.
-    private record Request(Truncation truncation, OptimizerSettings optimizer, LoraConfig adapters, RewardOptions.Loader<DifferentiableReward> reward,
+    private record Request(MethodSettings method, OptimizerSettings optimizer, LoraConfig adapters, RewardOptions.Loader<? extends Reward> reward,
             SequencedMap<String, RewardOptions.Loader<Reward>> tracked, RewardLoss loss, PromptSource prompts, List<String> heldOut, Resume from) {
     }
 
     @Override public Integer call() throws IOException {
-        Request request = new Request(SettingException.named("--truncation", () -> Truncation.parse(truncation)), optimizer(), adapters(), reward.choose(model.embedded()), reward.track(model.embedded()), reward.loss(), prompts.source(), prompts.heldOut(evalPrompts),
-                Resume.find(resume, output));
+        MethodSettings how = method.settings();
+        RewardOptions.Loader<? extends Reward> raised = how.needsGradient() ? reward.choose(model.embedded()) : reward.chooseAny(model.embedded());
+        Request request = new Request(how, optimizer(), adapters(), raised, reward.track(model.embedded()), how.loss(reward.loss()), prompts.source(),
+                prompts.heldOut(evalPrompts), Resume.find(resume, output));
         Path folder = request.from().run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
         try (Interrupt interrupt = main.interruptible(); RunDirectory run = RunDirectory.open(folder)) {
             if (run.isUsed() && resume == null) {
@@ -162,10 +157,10 @@ final class Train implements Callable<Integer> {
     private int train(Request request, RunDirectory run, Interrupt interrupt) throws IOException {
         PrintWriter out = spec.commandLine().getOut();
         try (Backend backend = model.backend(); StableDiffusion loaded = model.load(backend, out)) {
-            TrainConfig settings = new TrainConfig(sampler.settings(loaded), request.truncation(), request.loss(), request.adapters(), request.optimizer(), updates, batchSize,
+            TrainConfig settings = new TrainConfig(sampler.settings(loaded), request.method(), request.loss(), request.adapters(), request.optimizer(), updates, batchSize,
                     microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, loraNaming);
             Optional<SequencedMap<String, LoraFile.Update>> start = lora == null ? Optional.empty() : Optional.of(LoraFile.read(lora, OptionalDouble.empty()));
-            try (DifferentiableReward objective = request.reward().on(backend);
+            try (Reward objective = request.reward().on(backend);
                     Tracked tracked = RewardOptions.load(request.tracked(), backend, microBatchSize);
                     RunProgress progress = new RunProgress(out);
                     TrainLoop loop = new TrainLoop(new TrainLoop.Task(loaded, objective, request.prompts(), request.heldOut(), start, tracked), settings, run, progress, interrupt::requested)) {
@@ -218,11 +213,12 @@ final class Train implements Callable<Integer> {
         return SettingException.named("--lora-targets", () -> new LoraConfig(loraRank, loraAlpha == null ? loraRank : loraAlpha, loraTargets == null ? LoraConfig.ATTENTION : loraTargets));
     }
 
-    private void announce(PrintWriter out, RunDirectory run, TrainLoop loop, TrainConfig c, DifferentiableReward objective) {
+    private void announce(PrintWriter out, RunDirectory run, TrainLoop loop, TrainConfig c, Reward objective) {
         out.println("model " + model.name() + ", " + c.sampler().width() + "x" + c.sampler().height() + " pixels, " + c.sampler().steps() + " DDIM steps, guidance "
                 + c.sampler().guidance() + ", eta " + c.sampler().eta());
         out.println("LoRA rank " + c.lora().rank() + " on " + String.join(", ", c.lora().targets()) + ": " + loop.lora().elements() + " trainable values");
-        out.println("reward " + objective.name() + ", loss " + c.loss() + ", truncation " + c.truncation() + ", " + c.updates() + " updates of " + c.batchSize() + " images");
+        out.println("method " + c.method());
+        out.println("reward " + objective.name() + ", loss " + c.loss() + ", " + c.updates() + " updates of " + c.batchSize() + " images");
         out.println("run folder " + run.folder() + (loop.updates() > 0 ? ", going on after update " + loop.updates() : ""));
         out.flush();
     }

@@ -2,45 +2,36 @@ package dev.retrograd.trainer.method;
 
 import dev.retrograd.autograd.Gradients;
 import dev.retrograd.autograd.Segment;
-import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
-import dev.retrograd.autograd.op.SumTo;
-import dev.retrograd.core.Backend;
-import dev.retrograd.core.Scope;
 import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.unet.diffusion.DdimChain;
-import dev.retrograd.unet.vae.Pixels;
-import dev.retrograd.unet.vae.VaeDecoder;
+import dev.retrograd.unet.diffusion.Truncation;
+import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 
 /// Reward backpropagation: the reward's gradient through reward, VAE and the kept denoising steps. Source: AlignProp (arXiv 2310.03739).
 ///
 /// Owns no weights: gradients go to whatever is trainable in the chain's UNet, and to the initial latent if it is asked for.
-public final class AlignProp {
-    private static final String DECODE = "decode";
+public final class AlignProp implements Method {
 
     /// Denoising steps, the decoder's blocks and the reward run again for their backward pass; inside each, everything is stored.
     public static final Segment.Policy RECOMPUTE_OUTERMOST = path -> {
-        String inside = path.startsWith(DECODE + "/") ? path.substring(DECODE.length() + 1) : path;
-        return path.equals(DECODE) || inside.contains("/") ? Segment.Retention.STORE : Segment.Retention.RECOMPUTE;
+        String inside = path.startsWith(RewardGradient.DECODE + "/") ? path.substring(RewardGradient.DECODE.length() + 1) : path;
+        return path.equals(RewardGradient.DECODE) || inside.contains("/") ? Segment.Retention.STORE : Segment.Retention.RECOMPUTE;
     };
 
-    private final Backend backend;
-    private final DdimChain chain;
-    private final VaeDecoder decoder;
-    private final DifferentiableReward reward;
-    private final RewardLoss loss;
-    private final Segment.Policy policy;
+    private final Parts parts;
+    private final RewardGradient gradient;
+    private final Truncation truncation;
 
-    public AlignProp(Backend backend, DdimChain chain, VaeDecoder decoder, DifferentiableReward reward, RewardLoss loss, Segment.Policy policy) {
-        this.backend = backend;
-        this.chain = chain;
-        this.decoder = decoder;
-        this.reward = reward;
-        this.loss = loss;
-        this.policy = policy;
+    /// @param truncation which steps are differentiated
+    public AlignProp(Parts parts, DifferentiableReward reward, Truncation truncation) {
+        this.parts = parts;
+        this.truncation = truncation;
+        gradient = new RewardGradient(parts, reward);
     }
 
     /// What a pass computed, alive until the pass ends.
@@ -51,6 +42,22 @@ public final class AlignProp {
     public record Pass(Var latent, DdimChain.Trajectory trajectory, Var pixels, Var scores, Var losses) {
     }
 
+    @Override public Outcome update(Update update, Gradients gradients) {
+        BitSet kept = truncation.draw(update.stream(), parts.chain().schedule().steps());
+        return DirectUpdate.of(update, parts, gradients, kept.cardinality(), (batch, into, weight, progress, forward) ->
+                gradient.differentiate(batch.prompts(), weight, into, tape -> {
+                    DdimChain.Trajectory t = parts.chain().run(tape.constant(batch.latents()), tape.constant(batch.context()), kept, i -> tape.constant(batch.noise().apply(i)), progress);
+                    return new Drawn(t.last(), visits(t, kept));
+                }, forward));
+    }
+
+    /// The kept steps of a trajectory.
+    static List<Drawn.Visit> visits(DdimChain.Trajectory t, BitSet kept) {
+        List<Drawn.Visit> visits = new ArrayList<>();
+        kept.stream().forEach(i -> visits.add(new Drawn.Visit(i, t.latents().get(i), t.predictions().get(i))));
+        return visits;
+    }
+
     /// Runs the chain, scores the images, and adds the gradient of `weight · Σ loss` to `gradients`.
     ///
     /// @param kept steps whose predicted noise keeps its gradient
@@ -59,17 +66,12 @@ public final class AlignProp {
     /// @param progress is told each denoising step when it is done
     /// @param forward is shown the forward pass before the backward pass empties the tape
     public void differentiate(Batch batch, BitSet kept, double weight, boolean latentGradient, Gradients gradients, IntConsumer progress, Consumer<Pass> forward) {
-        reward.prepare(batch.prompts());
-        try (Scope _ = backend.memory().open("batch"); Tape tape = new Tape(backend, policy)) {
-            Var latent = latentGradient ? tape.input(batch.latents()) : tape.constant(batch.latents());
-            Var context = tape.constant(batch.context());
-            DdimChain.Trajectory trajectory = chain.run(latent, context, kept, i -> tape.constant(batch.noise().apply(i)), progress);
-            // A segment, so that the decoder's states are gone before the denoising steps run backwards.
-            Var pixels = tape.segment1(DECODE, in -> Pixels.of(Pixels.image(decoder, in[0])), trajectory.last());
-            Var scores = tape.segment1("reward " + reward.name(), in -> reward.score(in[0], batch.prompts()), pixels);
-            Var losses = loss.perImage(scores);
-            forward.accept(new Pass(latent, trajectory, pixels, scores, losses));
-            tape.backward(losses.apply(SumTo.all()).affine(weight, 0), gradients);
-        }
+        Var[] latent = new Var[1];
+        DdimChain.Trajectory[] trajectory = new DdimChain.Trajectory[1];
+        gradient.differentiate(batch.prompts(), weight, gradients, tape -> {
+            latent[0] = latentGradient ? tape.input(batch.latents()) : tape.constant(batch.latents());
+            trajectory[0] = parts.chain().run(latent[0], tape.constant(batch.context()), kept, i -> tape.constant(batch.noise().apply(i)), progress);
+            return new Drawn(trajectory[0].last(), visits(trajectory[0], kept));
+        }, pass -> forward.accept(new Pass(latent[0], trajectory[0], pass.pixels(), pass.scores(), pass.losses())));
     }
 }

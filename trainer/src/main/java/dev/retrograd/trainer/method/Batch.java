@@ -9,8 +9,9 @@ import java.util.function.IntFunction;
 /// @param latents x_T, `[B,H,W,C]`
 /// @param context text embedding, `[2B,M,D]` in the order [uncond, text] where guidance is active, else `[B,M,D]`
 /// @param prompts of the B images
+/// @param first number of the first image within the update
 /// @param noise of a step, `[B,H,W,C]`; read only when eta > 0, and the same each time that it is asked for
-public record Batch(Tensor latents, Tensor context, List<String> prompts, IntFunction<Tensor> noise) {
+public record Batch(Tensor latents, Tensor context, List<String> prompts, int first, IntFunction<Tensor> noise) {
 
     public Batch {
         prompts = List.copyOf(prompts);

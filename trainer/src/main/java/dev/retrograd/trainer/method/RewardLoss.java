@@ -37,4 +37,15 @@ public sealed interface RewardLoss {
             return "|" + target + " - R|";
         }
     }
+
+    /// scale·relu(margin − R), ReFL's: images beyond the margin are left alone.
+    record Hinge(double margin, double scale) implements RewardLoss {
+        @Override public Var perImage(Var scores) {
+            return scores.affine(-1, margin).apply(Unary.RELU).affine(scale, 0);
+        }
+
+        @Override public String toString() {
+            return scale + " relu(" + margin + " - R)";
+        }
+    }
 }

@@ -10,9 +10,11 @@ import dev.retrograd.core.Shape;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.trainer.method.AlignProp;
 import dev.retrograd.trainer.method.Batch;
+import dev.retrograd.trainer.method.Parts;
 import dev.retrograd.trainer.method.RewardLoss;
 import dev.retrograd.unet.LoraWeights;
 import dev.retrograd.unet.ModelConfig;
+import dev.retrograd.unet.diffusion.Truncation;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -49,7 +51,7 @@ final class AlignPropKinds {
                 throw c.refuse("'reward' must be '" + TanhReward.DEFINITION + "', got '" + definition + "'");
             }
             TanhReward reward = new TanhReward(run.tensor("reward.W"), run.tensor("reward.b"), run.scalar("reward.scale"));
-            AlignProp method = new AlignProp(run.backend(), chain.ddim(), chain.model().vaeDecoder(), reward, new RewardLoss.Maximise(), AlignProp.RECOMPUTE_OUTERMOST);
+            AlignProp method = new AlignProp(new Parts(chain.model(), chain.ddim(), reward, new RewardLoss.Maximise(), AlignProp.RECOMPUTE_OUTERMOST), reward, new Truncation.Fixed(k));
             return new Setup(run, chain, method, kept, factor(c), chain.context());
         }
 
@@ -66,7 +68,7 @@ final class AlignPropKinds {
         double differentiate(Tensor latents, Tensor[] noise, boolean latentGradient, Gradients gradients, Consumer<AlignProp.Pass> forward) {
             int images = latents.dim(0);
             double[] loss = new double[1];
-            Batch batch = new Batch(latents, context, Collections.nCopies(images, ""), i -> noise[i]);
+            Batch batch = new Batch(latents, context, Collections.nCopies(images, ""), 0, i -> noise[i]);
             method.differentiate(batch, kept, -factor / images, latentGradient, gradients, _ -> { }, pass -> {
                 for (float each : run.backend().toFloats(pass.losses().value())) {
                     loss[0] -= factor / images * each;

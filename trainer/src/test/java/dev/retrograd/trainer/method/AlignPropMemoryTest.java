@@ -41,7 +41,7 @@ class AlignPropMemoryTest {
                 Scope _ = backend.memory().open("update")) {
             long before = backend.memory().liveBytes();
             backend.memory().resetPeak();
-            AlignProp method = new AlignProp(backend, SETTINGS.chain(model), model.vaeDecoder(), reward, new RewardLoss.Maximise(), policy);
+            AlignProp method = new AlignProp(new Parts(model, SETTINGS.chain(model), reward, new RewardLoss.Maximise(), policy), reward, new Truncation.Fixed(k));
             ChainNoise noise = new ChainNoise.Keyed(1, 0, SETTINGS.latentShape(model));
             try (Scope _ = backend.memory().open("micro-batch")) {
                 Batch batch = new Sampler(model, SETTINGS).batch(List.of("cat", "dog"), noise, 0);

@@ -22,6 +22,7 @@ import dev.retrograd.unet.LoraWeights;
 import dev.retrograd.unet.StableDiffusion;
 import dev.retrograd.unet.diffusion.DdimChain;
 import dev.retrograd.unet.diffusion.Guidance;
+import dev.retrograd.unet.diffusion.Truncation;
 import java.io.IOException;
 import java.util.BitSet;
 import java.util.HashSet;
@@ -76,7 +77,8 @@ class AlignPropTest {
 
     private static void run(CpuBackend b, StableDiffusion model, LoraWeights lora, Segment.Policy policy, BitSet kept, Map<String, float[]> results) {
         DdimChain chain = new DdimChain(model.unet(), model.schedule().ddim(STEPS), new Guidance(5), 1);
-        AlignProp method = new AlignProp(b, chain, model.vaeDecoder(), new Contrast(), new RewardLoss.Maximise(), policy);
+        DifferentiableReward reward = new Contrast();
+        AlignProp method = new AlignProp(new Parts(model, chain, reward, new RewardLoss.Maximise(), policy), reward, new Truncation.Full());
         Shape latent = Shape.of(2, 8, 8, 4);
         try (Scope _ = b.memory().open("test"); Gradients gradients = new Gradients(b)) {
             Tensor[] noise = new Tensor[STEPS];
@@ -84,7 +86,7 @@ class AlignPropTest {
                 noise[i] = b.floats("noise", latent, RandomStream.keyed(5, i).randn(512));
             }
             Tensor context = model.encodeText(model.tokenize(List.of("", "", "cat", "butterfly")));
-            Batch batch = new Batch(b.floats("latents", latent, new RandomStream(1).randn(512)), context, List.of("cat", "butterfly"), i -> noise[i]);
+            Batch batch = new Batch(b.floats("latents", latent, new RandomStream(1).randn(512)), context, List.of("cat", "butterfly"), 0, i -> noise[i]);
             Var[] initial = new Var[1];
             method.differentiate(batch, kept, 0.5, true, gradients, _ -> { }, pass -> {
                 initial[0] = pass.latent();

@@ -28,6 +28,30 @@ public final class DdimChain {
         this.eta = eta;
     }
 
+    public DdimSchedule schedule() {
+        return schedule;
+    }
+
+    public Guidance guidance() {
+        return guidance;
+    }
+
+    public double eta() {
+        return eta;
+    }
+
+    /// The arithmetic of one step.
+    public DdimStep step(int step) {
+        return new DdimStep(schedule, step, eta);
+    }
+
+    /// One step from a latent and its predicted noise.
+    ///
+    /// @param noise as for {@link #run}
+    public Var advance(int step, Var x, Var eps, IntFunction<Var> noise) {
+        return step(step).next(x, eps, eta > 0 ? Optional.of(noise.apply(step)) : Optional.empty());
+    }
+
     /// The latents from the initial one to the clean one, steps + 1 of them, and the guided noise prediction of each step.
     public record Trajectory(List<Var> latents, List<Var> predictions) {
         public Var last() {
@@ -50,8 +74,7 @@ public final class DdimChain {
             int step = i;
             Var from = x;
             Var eps = kept.get(i) ? predict(step, from, context) : from.tape().unrecorded(() -> predict(step, from, context));
-            Optional<Var> z = eta > 0 ? Optional.of(noise.apply(i)) : Optional.empty();
-            x = new DdimStep(schedule, i, eta).next(from, eps, z);
+            x = advance(i, from, eps, noise);
             latents.add(x);
             predictions.add(eps);
             progress.accept(i);

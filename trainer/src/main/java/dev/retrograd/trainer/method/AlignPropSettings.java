@@ -1,0 +1,37 @@
+package dev.retrograd.trainer.method;
+
+import dev.retrograd.trainer.SettingException;
+import dev.retrograd.unet.diffusion.Truncation;
+
+/// Of {@link AlignProp}, and of DRaFT-K (arXiv 2309.17400), which is the same with a fixed K.
+///
+/// @param id `alignprop` or `draft`
+/// @param flag the option that the truncation comes from
+/// @param truncation which steps are differentiated
+public record AlignPropSettings(String id, String flag, Truncation truncation) implements MethodSettings {
+
+    /// The paper's method.
+    public static AlignPropSettings alignprop(Truncation truncation) {
+        return new AlignPropSettings("alignprop", "--truncation", truncation);
+    }
+
+    /// DRaFT-K.
+    public static AlignPropSettings draft(int k) {
+        return new AlignPropSettings("draft", "--draft-steps", new Truncation.Fixed(k));
+    }
+
+    @Override public void check(int steps, double eta) {
+        SettingException.named(flag, () -> {
+            truncation.check(steps);
+            return truncation;
+        });
+    }
+
+    @Override public Method start(Parts parts) {
+        return new AlignProp(parts, MethodSettings.differentiable(parts.reward()), truncation);
+    }
+
+    @Override public String toString() {
+        return id + ", truncation " + truncation;
+    }
+}

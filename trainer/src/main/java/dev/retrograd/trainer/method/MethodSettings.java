@@ -1,0 +1,43 @@
+package dev.retrograd.trainer.method;
+
+import dev.retrograd.rewards.BlackBoxReward;
+import dev.retrograd.rewards.DifferentiableReward;
+import dev.retrograd.rewards.Reward;
+import dev.retrograd.trainer.SettingException;
+
+/// Which method trains, with its own settings.
+public sealed interface MethodSettings permits AlignPropSettings, DraftLvSettings, DrTuneSettings, ReflSettings {
+
+    /// As the command line calls the method.
+    String id();
+
+    /// Whether the method differentiates the reward, and cannot raise one without gradient.
+    default boolean needsGradient() {
+        return true;
+    }
+
+    /// Checks the settings against the sampler's.
+    ///
+    /// @throws SettingException naming the setting, what is allowed and what came
+    void check(int steps, double eta);
+
+    /// What is minimised, given what the rewards' settings ask for.
+    default RewardLoss loss(RewardLoss asked) {
+        return asked;
+    }
+
+    /// The method at work.
+    ///
+    /// @throws IllegalArgumentException if it cannot raise this reward
+    Method start(Parts parts);
+
+    /// A reward as one with a gradient.
+    ///
+    /// @throws IllegalArgumentException if it has none
+    static DifferentiableReward differentiable(Reward reward) {
+        return switch (reward) {
+            case DifferentiableReward d -> d;
+            case BlackBoxReward b -> throw new IllegalArgumentException("method: must have a reward with a gradient, got " + b.name());
+        };
+    }
+}

@@ -1,0 +1,14 @@
+package dev.retrograd.trainer.method;
+
+import dev.retrograd.autograd.Segment;
+import dev.retrograd.rewards.Reward;
+import dev.retrograd.unet.StableDiffusion;
+import dev.retrograd.unet.diffusion.DdimChain;
+
+/// What a method works with; it owns none of it.
+///
+/// @param chain as the run samples
+/// @param loss what is minimised, for methods that differentiate the reward
+/// @param policy what the tape stores and what it recomputes
+public record Parts(StableDiffusion model, DdimChain chain, Reward reward, RewardLoss loss, Segment.Policy policy) {
+}

@@ -1,0 +1,49 @@
+package dev.retrograd.trainer.method;
+
+import dev.retrograd.core.RandomStream;
+import dev.retrograd.rewards.PixelBatch;
+import java.util.List;
+
+/// One update as the training loop hands it to a method: which images, and where their prompts and noise come from.
+public interface Update {
+
+    /// Counted from 0.
+    int number();
+
+    /// Images per update.
+    int images();
+
+    /// Images that go through the chain together; changes memory and time, not what is computed.
+    int microBatch();
+
+    /// Prompts and noise of images, in the innermost open scope: the same whenever they are asked for.
+    ///
+    /// @param draw number of the update that the images are drawn for; usually {@link #number}
+    /// @param first of the images, numbered from 0 within that draw
+    Batch batch(int draw, int first, int count);
+
+    /// A random stream of this update that depends on nothing but the run's seed, the update and the key.
+    RandomStream stream(long... key);
+
+    /// Whether {@link #measure} does anything.
+    boolean measures();
+
+    /// Measures images beside their reward; to be called once for each image, outside of the scopes that made it.
+    void measure(PixelBatch images, List<String> prompts);
+
+    /// Hears how many denoising steps of images are done.
+    void progress(String what, long done, long total);
+
+    /// Does something for each micro-batch of the update's images, in order.
+    default void forEachMicroBatch(Part part) {
+        for (int first = 0; first < images(); first += microBatch()) {
+            part.run(first, Math.min(microBatch(), images() - first));
+        }
+    }
+
+    /// What is done for images `first` to `first + count − 1`.
+    @FunctionalInterface
+    interface Part {
+        void run(int first, int count);
+    }
+}
