@@ -9,7 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /// Writes a Hugging Face folder of a random OWL-ViT, small enough for numeric gradients: 9×9 images in nine patches.
-final class TinyOwlVit {
+public final class TinyOwlVit {
     static final String CONFIG = """
             {"model_type": "owlvit", "projection_dim": 6,
              "text_config": {"vocab_size": 55, "hidden_size": 6, "intermediate_size": 7, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 8},
@@ -18,7 +18,7 @@ final class TinyOwlVit {
     private final RandomValues random = new RandomValues(21);
     private final SafeTensorsWriter weights = new SafeTensorsWriter();
 
-    static Path write(Path folder) throws IOException {
+    public static Path write(Path folder) throws IOException {
         TinyOwlVit owl = new TinyOwlVit();
         owl.layer("owlvit.text_model.encoder.layers.0.", 6, 7);
         owl.tensor("owlvit.text_model.embeddings.token_embedding.weight", 55, 6);
