@@ -84,6 +84,22 @@ final class Evaluation {
         PngFile.write(file, pairs.composePairs(RgbImage.of(before.pixels()), RgbImage.of(after.pixels())), Map.of());
     }
 
+    /// The mean rewards of each kind of prompts that there is.
+    ///
+    /// @param updates made before these images
+    List<RunDirectory.Evaluated> means(int updates, Grid grid) {
+        List<RunDirectory.Evaluated> means = new ArrayList<>();
+        means.add(mean(updates, RunDirectory.PromptKind.TRAINING, Arrays.copyOfRange(grid.rewards(), 0, trainingPrompts)));
+        if (trainingPrompts < prompts.size()) {
+            means.add(mean(updates, RunDirectory.PromptKind.HELD_OUT, Arrays.copyOfRange(grid.rewards(), trainingPrompts, prompts.size())));
+        }
+        return means;
+    }
+
+    private static RunDirectory.Evaluated mean(int updates, RunDirectory.PromptKind kind, float... rewards) {
+        return new RunDirectory.Evaluated(updates, kind, rewards.length, Scores.mean(rewards));
+    }
+
     /// What the run did to the reward and to what is measured beside it, a sentence each.
     List<String> summary(Grid before, Grid after) {
         List<String> sentences = new ArrayList<>();

@@ -1,17 +1,13 @@
 package dev.retrograd.trainer;
 
-import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.retrograd.core.io.AtomicFile;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.ByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -22,6 +18,8 @@ import java.util.stream.Stream;
 /// |---|---|
 /// | `config.json` | every setting, readable by `--config` |
 /// | `metrics.jsonl` | one {@link Metrics} per update |
+/// | `evaluations.jsonl` | mean rewards of fixed images, before, during and after training |
+/// | `reward.svg` | both as curves |
 /// | `samples/update-000010.png` | images of fixed prompts and seeds |
 /// | `checkpoints/update-000010/` | what resuming needs, and the LoRA so far |
 /// | `lora/pytorch_lora_weights.safetensors` | the result |
@@ -29,7 +27,18 @@ public final class RunDirectory implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /// What a process that was killed can leave behind: half of a checkpoint, half of a file.
-    private static final Pattern LEFTOVER = Pattern.compile("\\.saving-.*|\\..+\\.(json|jsonl|png|safetensors)\\.\\d+\\.tmp");
+    private static final Pattern LEFTOVER = Pattern.compile("\\.saving-.*|\\..+\\.(json|jsonl|png|safetensors|svg)\\.\\d+\\.tmp");
+
+    /// Which prompts an evaluation's images are of.
+    public enum PromptKind {
+        @JsonProperty("training") TRAINING, @JsonProperty("held-out") HELD_OUT
+    }
+
+    /// The mean reward of an evaluation's images of a kind: a line of `evaluations.jsonl`.
+    ///
+    /// @param update after how many updates; 0 before training
+    public record Evaluated(int update, PromptKind prompts, int images, @JsonProperty("reward_mean") double rewardMean) {
+    }
 
     private final Path folder;
     private final OutputFolder output;
@@ -96,6 +105,11 @@ public final class RunDirectory implements AutoCloseable {
         return Files.createDirectories(folder.resolve("samples")).resolve(name + ".png");
     }
 
+    /// The picture of the rewards so far.
+    public Path rewardChart() {
+        return folder.resolve("reward.svg");
+    }
+
     /// As files call the state after so many updates.
     public static String updateName(int updates) {
         return "update-%06d".formatted(updates);
@@ -109,28 +123,33 @@ public final class RunDirectory implements AutoCloseable {
         return folder.resolve("metrics.jsonl");
     }
 
+    private JsonLines metrics() {
+        return new JsonLines(metricsFile());
+    }
+
+    private JsonLines evaluations() {
+        return new JsonLines(folder.resolve("evaluations.jsonl"));
+    }
+
     /// Adds a line to `metrics.jsonl`, all of it or nothing.
     ///
     /// @throws IOException if it cannot be written
-    public void append(Metrics metrics) throws IOException {
-        ByteBuffer line = ByteBuffer.wrap((JSON.writeValueAsString(metrics) + "\n").getBytes(StandardCharsets.UTF_8));
-        try (FileChannel file = FileChannel.open(metricsFile(), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
-            long end = file.size();
-            boolean whole = false;
-            try {
-                file.position(end);
-                while (line.hasRemaining()) {
-                    file.write(line);
-                }
-                whole = true;
-            } finally {
-                if (!whole) {
-                    file.truncate(end);
-                }
-            }
-        } catch (IOException e) {
-            throw new IOException(metricsFile() + ": could not be written: " + e.getMessage(), e);
+    public void append(Metrics line) throws IOException {
+        metrics().append(line);
+    }
+
+    /// Writes an evaluation down in `evaluations.jsonl`, in place of what is there of as many updates or more, and draws `reward.svg` anew.
+    ///
+    /// @param reward its name
+    /// @param lines of one evaluation
+    /// @throws IOException if a file cannot be read or written
+    public void append(String reward, List<Evaluated> lines) throws IOException {
+        JsonLines evaluations = evaluations();
+        evaluations.keepUpTo(lines.getFirst().update() - 1);
+        for (Evaluated line : lines) {
+            evaluations.append(line);
         }
+        AtomicFile.writeString(rewardChart(), RewardChart.svg(reward, metrics().read(RewardChart.Update.class), evaluations.read(Evaluated.class)));
     }
 
     /// Makes the folder that of a run which has done so many updates and goes on from there: drops what later updates and a killed process left.
@@ -139,7 +158,8 @@ public final class RunDirectory implements AutoCloseable {
             removeLeftovers(part);
         }
         Checkpoint.dropAfter(checkpoints(), updates);
-        keepMetrics(updates);
+        metrics().keepUpTo(updates);
+        evaluations().keepUpTo(updates);
     }
 
     private static void removeLeftovers(Path part) throws IOException {
@@ -150,24 +170,6 @@ public final class RunDirectory implements AutoCloseable {
             for (Path p : entries.filter(p -> LEFTOVER.matcher(p.getFileName().toString()).matches()).toList()) {
                 OutputFolder.deleteTree(p);
             }
-        }
-    }
-
-    private void keepMetrics(int updates) throws IOException {
-        if (!Files.exists(metricsFile())) {
-            return;
-        }
-        List<String> kept = new String(Files.readAllBytes(metricsFile()), StandardCharsets.UTF_8).lines().filter(line -> isWithin(line, updates)).toList();
-        AtomicFile.writeString(metricsFile(), String.join("", kept.stream().map(l -> l + "\n").toList()));
-    }
-
-    /// A run that was killed while writing leaves half a line: it goes as well.
-    private static boolean isWithin(String line, int updates) {
-        try {
-            JsonNode update = JSON.readTree(line).get("update");
-            return update != null && update.asInt() <= updates;
-        } catch (JsonProcessingException e) {
-            return false;
         }
     }
 

@@ -116,13 +116,12 @@ public final class TrainLoop implements AutoCloseable {
                 if (stop.getAsBoolean()) {
                     return stopped();
                 }
-                update();
-                boolean last = updates == config.updates();
-                if (last || updates % config.saveEvery() == 0) {
-                    save();
-                }
-                if (!last && config.sampleEvery() > 0 && updates % config.sampleEvery() == 0) {
+                if (updates > 0 && config.sampleEvery() > 0 && updates % config.sampleEvery() == 0) {
                     grid(updates);
+                }
+                update();
+                if (updates == config.updates() || updates % config.saveEvery() == 0) {
+                    save();
                 }
             }
             Evaluation.Grid after = grid(updates);
@@ -161,6 +160,9 @@ public final class TrainLoop implements AutoCloseable {
     private Evaluation.Grid grid(int after) throws IOException {
         Evaluation.Grid grid = after == updates ? present() : original();
         evaluation.write(run.sample(RunDirectory.updateName(after)), grid);
+        if (after == updates) {
+            run.append(task.reward().name(), evaluation.means(after, grid));
+        }
         return grid;
     }
 

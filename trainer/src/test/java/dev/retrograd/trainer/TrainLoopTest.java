@@ -125,7 +125,13 @@ class TrainLoopTest {
         for (String key : List.of("k", "loss", "reward_mean", "reward_std", "grad_norm", "learning_rate", "seconds", "peak_bytes")) {
             assertTrue(line.get(key).isNumber(), key);
         }
-        for (String file : List.of("samples/update-000000.png", "samples/update-000002.png", "samples/update-000004.png", "samples/update-000006.png", "samples/before-after.png",
+        List<Integer> evaluated = new ArrayList<>();
+        for (String evaluation : Files.readAllLines(folder.resolve("evaluations.jsonl"))) {
+            assertTrue(Double.isFinite(JSON.readTree(evaluation).get("reward_mean").asDouble()), evaluation);
+            evaluated.add(JSON.readTree(evaluation).get("update").asInt());
+        }
+        assertEquals(List.of(0, 2, 4, 6), evaluated.stream().distinct().toList());
+        for (String file : List.of("reward.svg", "samples/update-000000.png", "samples/update-000002.png", "samples/update-000004.png", "samples/update-000006.png", "samples/before-after.png",
                 "checkpoints/update-000006/state.safetensors", "checkpoints/update-000006/" + LoraFile.NAME)) {
             assertTrue(Files.size(folder.resolve(file)) > 0, file);
         }
@@ -144,6 +150,9 @@ class TrainLoopTest {
         assertArrayEquals(lora(whole), lora(cut));
         assertArrayEquals(Files.readAllBytes(whole.resolve("samples/before-after.png")), Files.readAllBytes(cut.resolve("samples/before-after.png")));
         assertEquals(4, Files.readAllLines(cut.resolve("metrics.jsonl")).size());
+        assertArrayEquals(Files.readAllBytes(whole.resolve("samples/update-000002.png")), Files.readAllBytes(cut.resolve("samples/update-000002.png")));
+        assertEquals(Files.readAllLines(whole.resolve("evaluations.jsonl")), Files.readAllLines(cut.resolve("evaluations.jsonl")));
+        assertArrayEquals(Files.readAllBytes(whole.resolve("reward.svg")), Files.readAllBytes(cut.resolve("reward.svg")));
     }
 
     @Test void microBatchChangesNeitherPromptsNorNoise() throws IOException {

@@ -172,7 +172,7 @@ final class Train implements Callable<Integer> {
                 TrainLoop.Ending ending = loop.run();
                 if (ending == TrainLoop.Ending.DONE) {
                     out.println("LoRA: " + run.loraFolder().resolve(LoraFile.NAME));
-                    out.println("pictures: " + run.sample("before-after"));
+                    out.println("pictures: " + run.sample("before-after") + ", reward curve: " + run.rewardChart());
                 }
                 return ending == TrainLoop.Ending.STOPPED ? ExitCode.INTERRUPTED : ExitCode.DONE;
             }
