@@ -9,6 +9,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -17,17 +18,20 @@ import java.util.stream.Stream;
 /// | file | holds |
 /// |---|---|
 /// | `config.json` | every setting, readable by `--config` |
+/// | `environment.json` | version, Java, system and processor of the last start |
 /// | `metrics.jsonl` | one {@link Metrics} per update |
 /// | `evaluations.jsonl` | mean rewards of fixed images, before, during and after training |
 /// | `reward.svg` | both as curves |
 /// | `samples/update-000010.png` | images of fixed prompts and seeds |
+/// | `tensorboard/` | event files: the same curves and pictures |
+/// | `report.html` | all of it on one page |
 /// | `checkpoints/update-000010/` | what resuming needs, and the LoRA so far |
 /// | `lora/pytorch_lora_weights.safetensors` | the result |
 public final class RunDirectory implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /// What a process that was killed can leave behind: half of a checkpoint, half of a file.
-    private static final Pattern LEFTOVER = Pattern.compile("\\.saving-.*|\\..+\\.(json|jsonl|png|safetensors|svg)\\.\\d+\\.tmp");
+    private static final Pattern LEFTOVER = Pattern.compile("\\.saving-.*|\\..+\\.(html|json|jsonl|md|png|safetensors|svg)\\.\\d+\\.tmp");
 
     /// Which prompts an evaluation's images are of.
     public enum PromptKind {
@@ -117,6 +121,16 @@ public final class RunDirectory implements AutoCloseable {
 
     public void writeConfig(JsonNode config) throws IOException {
         AtomicFile.writeString(configOf(folder), JSON.writerWithDefaultPrettyPrinter().writeValueAsString(config) + "\n");
+    }
+
+    /// Writes down what the run ran on.
+    public void writeEnvironment(Map<String, String> environment) throws IOException {
+        AtomicFile.writeString(folder.resolve("environment.json"), JSON.writerWithDefaultPrettyPrinter().writeValueAsString(environment) + "\n");
+    }
+
+    /// Where TensorBoard's event files go.
+    public Path tensorBoard() {
+        return folder.resolve("tensorboard");
     }
 
     private Path metricsFile() {

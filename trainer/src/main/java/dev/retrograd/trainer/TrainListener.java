@@ -1,5 +1,7 @@
 package dev.retrograd.trainer;
 
+import java.nio.file.Path;
+
 /// Is told how a run goes, to show it.
 public interface TrainListener {
 
@@ -11,6 +13,10 @@ public interface TrainListener {
 
     /// One update is done.
     void updated(Metrics metrics, int updates);
+
+    /// A grid of samples after so many updates is written.
+    default void sampled(int updates, Path picture) {
+    }
 
     /// One line for the user.
     void said(String line);

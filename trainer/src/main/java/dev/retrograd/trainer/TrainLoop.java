@@ -159,7 +159,9 @@ public final class TrainLoop implements AutoCloseable {
     /// Samples with the weights after so many updates, 0 or all that are done, and writes them down.
     private Evaluation.Grid grid(int after) throws IOException {
         Evaluation.Grid grid = after == updates ? present() : original();
-        evaluation.write(run.sample(RunDirectory.updateName(after)), grid);
+        Path picture = run.sample(RunDirectory.updateName(after));
+        evaluation.write(picture, grid);
+        listener.sampled(after, picture);
         if (after == updates) {
             run.append(task.reward().name(), evaluation.means(after, grid));
         }

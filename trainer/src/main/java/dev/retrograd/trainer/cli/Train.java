@@ -14,6 +14,9 @@ import dev.retrograd.trainer.TrainLoop;
 import dev.retrograd.trainer.method.MethodSettings;
 import dev.retrograd.trainer.method.RewardLoss;
 import dev.retrograd.trainer.prompts.PromptSource;
+import dev.retrograd.trainer.report.HtmlReport;
+import dev.retrograd.trainer.report.ModelCard;
+import dev.retrograd.trainer.report.RunRecorder;
 import dev.retrograd.unet.LoraConfig;
 import dev.retrograd.unet.LoraFile;
 import dev.retrograd.unet.StableDiffusion;
@@ -127,6 +130,9 @@ final class Train implements Callable<Integer> {
     @Option(names = "--config", paramLabel = "FILE", description = "Settings as JSON, e.g. the config.json of a run; flags override them.")
     private Path config;
 
+    @Option(names = "--open-report", description = "Serve the run's page on this machine while it trains, and open a browser where there is one.")
+    private boolean openReport;
+
     @ParentCommand
     private Main main;
 
@@ -163,16 +169,25 @@ final class Train implements Callable<Integer> {
             try (Reward objective = request.reward().on(backend);
                     Tracked tracked = RewardOptions.load(request.tracked(), backend, microBatchSize);
                     RunProgress progress = new RunProgress(out);
-                    TrainLoop loop = new TrainLoop(new TrainLoop.Task(loaded, objective, request.prompts(), request.heldOut(), start, tracked), settings, run, progress, interrupt::requested)) {
+                    RunRecorder recorder = new RunRecorder(progress);
+                    TrainLoop loop = new TrainLoop(new TrainLoop.Task(loaded, objective, request.prompts(), request.heldOut(), start, tracked), settings, run, recorder, interrupt::requested)) {
                 if (resume != null) {
                     goOn(out, request.from(), run, loop);
                 }
                 run.writeConfig(Settings.of(spec.commandLine()));
+                run.writeEnvironment(Environment.current());
+                recorder.start(run.tensorBoard(), loop.updates());
                 announce(out, run, loop, settings, objective);
-                TrainLoop.Ending ending = loop.run();
+                TrainLoop.Ending ending;
+                try (LiveReport _ = openReport ? LiveReport.open(run.folder(), out) : LiveReport.NONE) {
+                    ending = loop.run();
+                }
+                Path report = HtmlReport.write(run.folder());
                 if (ending == TrainLoop.Ending.DONE) {
+                    ModelCard.write(run.folder(), run.loraFolder(), model.name());
                     out.println("LoRA: " + run.loraFolder().resolve(LoraFile.NAME));
                     out.println("pictures: " + run.sample("before-after") + ", reward curve: " + run.rewardChart());
+                    out.println("report: " + report);
                 }
                 return ending == TrainLoop.Ending.STOPPED ? ExitCode.INTERRUPTED : ExitCode.DONE;
             }

@@ -14,8 +14,7 @@ import java.util.zip.CRC32C;
 
 /// An event file that TensorBoard reads: scalars and PNG images by tag and step.
 ///
-/// Every event is in the file when its method returns. A file that goes on after step `s` of an earlier one tells TensorBoard to forget the
-/// earlier one's later steps. Source: tensorflow `event.proto`, `summary.proto` and `record_writer.cc` (a record is its length, a masked
+/// Every event is in the file when its method returns. Source: tensorflow `event.proto`, `summary.proto` and `record_writer.cc` (a record is its length, a masked
 /// CRC-32C of that, its bytes, a masked CRC-32C of them; little-endian).
 public final class TensorBoardFile implements AutoCloseable {
     private static final String VERSION = "brain.Event:2";
@@ -50,9 +49,9 @@ public final class TensorBoardFile implements AutoCloseable {
     /// Begins a new file in a folder.
     ///
     /// @param folder made if need be; TensorBoard takes all event files in it as one run
-    /// @param firstStep that this file may hold
+    /// @param done steps that the run has behind it: what earlier files have of later ones, TensorBoard forgets
     /// @throws IOException if it cannot be written
-    public static TensorBoardFile open(Path folder, long firstStep) throws IOException {
+    public static TensorBoardFile open(Path folder, long done) throws IOException {
         Files.createDirectories(folder);
         Path path = null;
         for (int n = 0; path == null || Files.exists(path); n++) {
@@ -60,9 +59,7 @@ public final class TensorBoardFile implements AutoCloseable {
         }
         TensorBoardFile events = new TensorBoardFile(FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
         events.add(0, out -> out.writeString(Event.FILE_VERSION.number, VERSION));
-        if (firstStep > 0) {
-            events.add(firstStep, out -> message(out, Event.SESSION_LOG.number, log -> log.writeEnum(1, SESSION_START)));
-        }
+        events.add(done + 1, out -> message(out, Event.SESSION_LOG.number, log -> log.writeEnum(1, SESSION_START)));
         return events;
     }
 

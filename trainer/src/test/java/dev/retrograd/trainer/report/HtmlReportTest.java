@@ -54,6 +54,13 @@ class HtmlReportTest {
         assertTrue(page.contains("data:image/png;base64,"));
     }
 
+    @Test void aLorasCardHasTheFrontMatterThatHubsRead() throws IOException {
+        String card = Files.readString(ModelCard.write(run, temp, "the \"base\""));
+        assertTrue(card.startsWith("---\nbase_model: \"the \\\"base\\\"\"\nlibrary_name: diffusers\n"), card);
+        assertTrue(card.contains("first update: -2.0000; of update 2: -1.0000."), card);
+        assertTrue(card.contains("| updates | 3 |"), card);
+    }
+
     @Test void halfALineIsNoUpdate() throws IOException {
         assertEquals(2, RunSummary.read(run).get("metrics").size());
         assertEquals(2, RunSummary.read(run).get("samples").size());

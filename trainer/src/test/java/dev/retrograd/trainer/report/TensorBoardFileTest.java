@@ -72,14 +72,14 @@ class TensorBoardFileTest {
             file.image("samples", 300, 64, 32, png);
         }
         List<Map<Integer, Object>> events = events();
-        assertEquals(3, events.size());
+        assertEquals(4, events.size());
         assertEquals("brain.Event:2", new String((byte[]) events.get(0).get(3)));
-        assertEquals(7L, events.get(1).get(2));
-        Map<Integer, Object> scalar = fields((byte[]) fields((byte[]) events.get(1).get(5)).get(1));
+        assertEquals(7L, events.get(2).get(2));
+        Map<Integer, Object> scalar = fields((byte[]) fields((byte[]) events.get(2).get(5)).get(1));
         assertEquals("reward/mean", new String((byte[]) scalar.get(1)));
         assertEquals(-1.25f, Float.intBitsToFloat((int) scalar.get(2)));
-        assertEquals(300L, events.get(2).get(2));
-        Map<Integer, Object> image = fields((byte[]) fields((byte[]) fields((byte[]) events.get(2).get(5)).get(1)).get(4));
+        assertEquals(300L, events.get(3).get(2));
+        Map<Integer, Object> image = fields((byte[]) fields((byte[]) fields((byte[]) events.get(3).get(5)).get(1)).get(4));
         assertEquals(32L, image.get(1));
         assertEquals(64L, image.get(2));
         assertArrayEquals(png, (byte[]) image.get(4));
@@ -91,9 +91,9 @@ class TensorBoardFileTest {
             second.scalar("loss", 6, 2);
         }
         List<Map<Integer, Object>> events = events();
-        assertEquals(5, events.size(), "two files, each with its version");
-        Map<Integer, Object> restart = events.get(3);
-        assertEquals(5L, restart.get(2));
+        assertEquals(6, events.size(), "two files, each with its version and start");
+        Map<Integer, Object> restart = events.get(4);
+        assertEquals(6L, restart.get(2), "the first step that is to be forgotten");
         assertEquals(1L, fields((byte[]) restart.get(7)).get(1), "SessionLog.START");
     }
 }
