@@ -1,5 +1,7 @@
 package dev.retrograd.core;
 
+import java.util.List;
+
 /// Opens the backends of one kind of device. Modules of such a kind name theirs in `META-INF/services`, and {@link java.util.ServiceLoader}
 /// finds them: nothing depends on a device's module to compile.
 public interface BackendProvider {
@@ -7,9 +9,14 @@ public interface BackendProvider {
     /// What `--device` calls the kind: `cuda`.
     String kind();
 
+    /// The devices that this host has, by their ordinals: what each is called, and what it can do.
+    ///
+    /// @throws NoDeviceException if this kind cannot be used at all
+    List<String> devices();
+
     /// Opens a device.
     ///
     /// @param ordinal which one, from 0
-    /// @throws IllegalStateException if this host has no such device that can be used; the message is one sentence that says why and what to do
+    /// @throws NoDeviceException if this host has no such device, or it cannot be used
     Backend open(int ordinal);
 }

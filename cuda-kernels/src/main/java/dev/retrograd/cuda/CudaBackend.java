@@ -16,9 +16,6 @@ import java.util.List;
 ///
 /// Its methods hand on to one class per kernel family. Sums run in a fixed order: equal inputs give equal bits on one type of device.
 public final class CudaBackend implements Backend {
-    /// The oldest devices that the PTX is for: compute capability 8.0.
-    private static final int OLDEST = 80;
-
     private final CudaDriver driver;
     private final Precision precision;
     private final CudaDriver.Stream stream;
@@ -36,17 +33,10 @@ public final class CudaBackend implements Backend {
     private final OptimizerKernels optimizers;
 
     /// @param driver closed with the backend
-    /// @throws CudaException if the device is too old
     public CudaBackend(CudaDriver driver, Precision precision) {
-        CudaDriver.Device device = driver.device();
-        if (device.computeCapability() < OLDEST) {
-            driver.close();
-            throw new CudaException("cuda: compute capability must be 8.0 or more (Ampere), got " + device.computeCapability() / 10 + "." + device.computeCapability() % 10
-                    + " of " + device.name() + "; use --device cpu");
-        }
         this.driver = driver;
         this.precision = precision;
-        name = "cuda:" + device.ordinal();
+        name = "cuda:" + driver.device().ordinal();
         stream = driver.createStream();
         pool = new DevicePool(name, driver);
         transfers = new Transfers(driver, stream);

@@ -9,10 +9,13 @@ import java.lang.foreign.MemorySegment;
 /// thread at a time.
 public interface CudaDriver extends AutoCloseable {
 
+    /// A device, as its driver describes it.
+    ///
+    /// @param driverVersion of CUDA that the driver is for: 1000 times the major number plus ten times the minor one
     /// @param computeCapability ten times the major number plus the minor one: 80 for 8.0
     /// @param memoryBytes all memory of the device
     /// @param sharedBytesPerBlock most dynamic shared memory that a kernel may ask for
-    record Device(int ordinal, String name, int computeCapability, long memoryBytes, int multiprocessors, int sharedBytesPerBlock) {
+    record Device(int ordinal, String name, int driverVersion, int computeCapability, long memoryBytes, int multiprocessors, int sharedBytesPerBlock) {
     }
 
     /// A loaded module.

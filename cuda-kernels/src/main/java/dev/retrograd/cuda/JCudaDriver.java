@@ -7,6 +7,8 @@ import static jcuda.driver.JCudaDriver.cuDeviceGetCount;
 import static jcuda.driver.JCudaDriver.cuDeviceGetName;
 import static jcuda.driver.JCudaDriver.cuDevicePrimaryCtxRelease;
 import static jcuda.driver.JCudaDriver.cuDevicePrimaryCtxRetain;
+import static jcuda.driver.JCudaDriver.cuDeviceTotalMem;
+import static jcuda.driver.JCudaDriver.cuDriverGetVersion;
 import static jcuda.driver.JCudaDriver.cuEventCreate;
 import static jcuda.driver.JCudaDriver.cuEventElapsedTime;
 import static jcuda.driver.JCudaDriver.cuEventRecord;
@@ -32,10 +34,12 @@ import static jcuda.driver.JCudaDriver.cuStreamSynchronize;
 import static jcuda.driver.JCudaDriver.cuStreamWaitEvent;
 import static jcuda.driver.JCudaDriver.setExceptionsEnabled;
 
+import dev.retrograd.core.NoDeviceException;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.IntStream;
 import jcuda.Pointer;
 import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
@@ -53,6 +57,7 @@ import jcuda.driver.JITOptions;
 /// The driver of an NVIDIA GPU, through JCuda. Holds the device's primary context until it is closed.
 public final class JCudaDriver implements CudaDriver {
     private static final int LOG_BYTES = 16384;
+    private static final int NAME_BYTES = 256;
 
     private final CUdevice handle = new CUdevice();
     private final CUcontext context = new CUcontext();
@@ -88,45 +93,72 @@ public final class JCudaDriver implements CudaDriver {
     private record OpenEvent(CUevent handle) implements Event {
     }
 
-    private JCudaDriver(int ordinal) {
-        cuDeviceGet(handle, ordinal);
-        byte[] name = new byte[256];
-        cuDeviceGetName(name, name.length, handle);
+    private JCudaDriver(Device device) {
+        this.device = device;
+        cuDeviceGet(handle, device.ordinal());
         cuDevicePrimaryCtxRetain(context, handle);
         bind();
-        long[] total = new long[1];
-        cuMemGetInfo(new long[1], total);
-        device = new Device(ordinal, new String(name, StandardCharsets.UTF_8).trim().replace("\0", ""),
-                10 * attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) + attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
-                total[0], attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
-                attribute(CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN));
+    }
+
+    /// All devices of this host.
+    ///
+    /// @return one or more, by their ordinals
+    /// @throws NoDeviceException if there is no driver, one that is too old, or no device
+    public static List<Device> devices() {
+        NativeLibrary.driver();
+        NativeLibrary.unpack();
+        try {
+            setExceptionsEnabled(true);
+            int[] version = new int[1];
+            cuDriverGetVersion(version);
+            Requirements.driver(version[0]);
+            cuInit(0);
+            int[] count = new int[1];
+            cuDeviceGetCount(count);
+            if (count[0] == 0) {
+                throw new NoDeviceException("cuda: the NVIDIA driver found no device");
+            }
+            return IntStream.range(0, count[0]).mapToObj(ordinal -> describe(ordinal, version[0])).toList();
+        } catch (LinkageError e) {
+throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.getMessage() + ")", e);
+        } catch (jcuda.CudaException e) {
+            throw new NoDeviceException("cuda: the NVIDIA driver found no device that it can use (" + e.getMessage() + ")", e);
+        }
+    }
+
+    private static Device describe(int ordinal, int driverVersion) {
+        CUdevice handle = new CUdevice();
+        cuDeviceGet(handle, ordinal);
+        byte[] name = new byte[NAME_BYTES];
+        cuDeviceGetName(name, name.length, handle);
+        long[] memory = new long[1];
+        cuDeviceTotalMem(memory, handle);
+        return new Device(ordinal, new String(name, StandardCharsets.UTF_8).replace("\0", "").trim(), driverVersion,
+                10 * attribute(handle, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) + attribute(handle, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
+                memory[0], attribute(handle, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
+                attribute(handle, CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN));
+    }
+
+    private static int attribute(CUdevice device, int which) {
+        int[] value = new int[1];
+        cuDeviceGetAttribute(value, which, device);
+        return value[0];
     }
 
     /// Opens a device.
     ///
     /// @param ordinal which device, from 0
-    /// @throws CudaException with one clear sentence if there is no driver or no such device
+    /// @throws NoDeviceException if there is none that can be used
     public static JCudaDriver open(int ordinal) {
-        try {
-            setExceptionsEnabled(true);
-            cuInit(0);
-            int[] count = new int[1];
-            cuDeviceGetCount(count);
-            if (ordinal < 0 || ordinal >= count[0]) {
-                throw new CudaException("cuda: devices must be 0.." + (count[0] - 1) + ", got " + ordinal);
-            }
-            return new JCudaDriver(ordinal);
-        } catch (LinkageError e) {
-            throw new CudaException("cuda: no NVIDIA driver (libcuda.so.1) could be loaded; use --device cpu, or install the driver", e);
-        } catch (jcuda.CudaException e) {
-            throw new CudaException("cuda: the NVIDIA driver found no usable device: " + e.getMessage() + "; use --device cpu", e);
+        List<Device> devices = devices();
+        if (ordinal < 0 || ordinal >= devices.size()) {
+            throw new NoDeviceException("cuda: this host has " + (devices.size() == 1 ? "cuda:0 only" : "cuda:0.." + (devices.size() - 1)) + ", got cuda:" + ordinal);
         }
-    }
-
-    private int attribute(int which) {
-        int[] value = new int[1];
-        cuDeviceGetAttribute(value, which, handle);
-        return value[0];
+        try {
+            return new JCudaDriver(devices.get(ordinal));
+        } catch (jcuda.CudaException e) {
+            throw new NoDeviceException("cuda: " + devices.get(ordinal).name() + " could not be opened (" + e.getMessage() + ")", e);
+        }
     }
 
     /// Calls the driver with the context current on this thread, whichever that is.

@@ -22,6 +22,7 @@ import java.util.stream.IntStream;
 /// is reported is that of the lowest block. Faults of kernels are {@link KernelFault}s;
 /// downloading bytes that nothing wrote is one, too.
 public final class EmulatedDriver implements CudaDriver {
+    private static final int DRIVER_VERSION = 12060;
     private static final int SHARED_BYTES = 99 * 1024;
     private static final int SHARED_BYTES_UNASKED = 48 * 1024;
     private static final int BLOCKS_WORTH_A_THREAD = 4;
@@ -71,7 +72,7 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public Device device() {
-        return new Device(0, "PTX emulator", 80, memoryBytes, 1, SHARED_BYTES);
+        return new Device(0, "PTX emulator", DRIVER_VERSION, 80, memoryBytes, 1, SHARED_BYTES);
     }
 
     @Override public long freeBytes() {

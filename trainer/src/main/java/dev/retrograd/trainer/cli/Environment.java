@@ -24,6 +24,13 @@ final class Environment {
         return all;
     }
 
+    /// @param device that computes
+    static SequencedMap<String, String> current(String device) {
+        SequencedMap<String, String> all = current();
+        all.put("device", device);
+        return all;
+    }
+
     /// The JVM flags in effect, without what launcher and script tell the program.
     private static String flags() {
         return ManagementFactory.getRuntimeMXBean().getInputArguments().stream()

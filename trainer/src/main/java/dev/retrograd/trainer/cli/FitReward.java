@@ -132,7 +132,7 @@ final class FitReward implements Callable<Integer> {
         String called = name == null ? "fitted-" + (scores == null ? scorer().name() : "scores") : name;
         SettingException.named("--name", () -> HeadWeights.requireName(called));
         PrintWriter out = spec.commandLine().getOut();
-        try (Interrupt interrupt = main.interruptible(); OutputFolder _ = OutputFolder.make(output.toAbsolutePath().getParent()); Backend backend = model.backend()) {
+        try (Interrupt interrupt = main.interruptible(); Backend backend = model.backend(out); OutputFolder _ = OutputFolder.make(output.toAbsolutePath().getParent())) {
             HeadFit.Result result = new HeadFit(backend, settings).fit(called, table(backend, out, interrupt), (update, loss) -> {
                 stopIf(interrupt);
                 if (update % Math.max(1, updates / LINES) == 0) {

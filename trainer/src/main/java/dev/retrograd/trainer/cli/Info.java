@@ -22,7 +22,11 @@ final class Info implements Runnable {
         SequencedMap<String, String> environment = Environment.current();
         String cpu = environment.remove("cpu");
         environment.forEach((name, value) -> row(out, name, value));
-        row(out, "devices", "cpu (" + cpu + ")");
+        String name = "devices";
+        for (String device : new Devices().describe(cpu)) {
+            row(out, name, device);
+            name = "";
+        }
         out.flush();
     }
 

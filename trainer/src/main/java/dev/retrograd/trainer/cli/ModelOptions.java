@@ -1,7 +1,6 @@
 package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
-import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.EmbeddedModel;
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.unet.StableDiffusion;
@@ -11,6 +10,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /// Which model, and where it runs.
@@ -18,19 +18,14 @@ final class ModelOptions {
     @Option(names = "--model", paramLabel = "PATH", description = "Stable Diffusion 1.x or 2.x: a diffusers folder, or a single file (.safetensors, .ckpt); without it, the small model inside the jar.")
     private Path model;
 
+    @Mixin
+    private DeviceOptions device;
+
     @Option(names = "--tokenizer", paramLabel = "DIR", description = "Folder of a tokenizer; default: the model's own, and CLIP's for a single file.")
     private Path tokenizer;
 
     @Option(names = "--prediction-type", paramLabel = "TYPE", description = "What a single file's UNet predicts: epsilon or v_prediction; default: epsilon for 1.x; for 2.x v_prediction, unless the file says otherwise.")
     private Prediction prediction;
-
-    @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "auto", description = "auto or cpu; default: ${DEFAULT-VALUE}.")
-    private Device device;
-
-    @Option(names = "--threads", paramLabel = "N", description = "CPU threads; default: one per core. The result does not depend on it.")
-    private Integer threads;
-
-    enum Device { AUTO, CPU }
 
     enum Prediction { EPSILON, V_PREDICTION }
 
@@ -43,9 +38,13 @@ final class ModelOptions {
         return embedded() ? "the model inside the jar" : model.toString();
     }
 
-    Backend backend() {
-        CpuBackend.Options options = CpuBackend.Options.defaults();
-        return new CpuBackend(threads == null ? options : SettingException.named("--threads", () -> options.withThreads(threads)));
+    Backend backend(PrintWriter out) {
+        return device.open(out);
+    }
+
+    /// The device that {@link #backend} opened.
+    String device() {
+        return device.opened();
     }
 
     /// Loads the model, and says what its files left to be known.

@@ -1,7 +1,6 @@
 package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
-import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.EmbeddedModel;
 import dev.retrograd.trainer.pretrain.Pretraining;
 import dev.retrograd.trainer.pretrain.Recipe;
@@ -11,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParentCommand;
@@ -32,8 +32,8 @@ final class Pretrain implements Callable<Integer> {
             description = "Which stages to run, in this order; default: ${DEFAULT-VALUE}.")
     private List<String> stages;
 
-    @Option(names = "--threads", paramLabel = "N", description = "Default: all cores.")
-    private Integer threads;
+    @Mixin
+    private DeviceOptions device;
 
     @Spec
     private CommandSpec spec;
@@ -49,8 +49,7 @@ final class Pretrain implements Callable<Integer> {
         }
         PrintWriter out = spec.commandLine().getOut();
         Recipe recipe = seed == null ? Recipe.MINIATURE : Recipe.MINIATURE.withSeed(seed);
-        CpuBackend.Options options = threads == null ? CpuBackend.Options.defaults() : CpuBackend.Options.defaults().withThreads(threads);
-        try (Interrupt interrupt = main.interruptible(); Backend backend = new CpuBackend(options)) {
+        try (Interrupt interrupt = main.interruptible(); Backend backend = device.open(out)) {
             boolean done = new Pretraining(backend, recipe, output, line -> {
                 out.println(line);
                 out.flush();

@@ -73,7 +73,7 @@ final class Sample implements Callable<Integer> {
         SettingException.require(atOnce >= 1, "--micro-batch-size", "1 or more", atOnce);
         List<LoraOptions.Choice> chosen = loras.choices();
         List<String> texts = texts();
-        try (Interrupt interrupt = main.interruptible(); OutputFolder _ = OutputFolder.make(output); Backend backend = model.backend(); StableDiffusion loaded = model.load(backend, out)) {
+        try (Interrupt interrupt = main.interruptible(); Backend backend = model.backend(out); OutputFolder _ = OutputFolder.make(output); StableDiffusion loaded = model.load(backend, out)) {
             Sampler images = new Sampler(loaded, sampler.settings(loaded));
             try (LoraOptions.Attached _ = LoraOptions.attach(loaded, chosen)) {
                 write(out, texts, images.settings(), draw(out, texts, loaded, images, interrupt));

@@ -152,17 +152,17 @@ final class Train implements Callable<Integer> {
         Request request = new Request(how, optimizer(), adapters(), raised, reward.track(model.embedded()), how.loss(reward.loss()), prompts.source(),
                 prompts.heldOut(evalPrompts), Resume.find(resume, output));
         Path folder = request.from().run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
-        try (Interrupt interrupt = main.interruptible(); RunDirectory run = RunDirectory.open(folder)) {
+        try (Interrupt interrupt = main.interruptible(); Backend backend = model.backend(spec.commandLine().getOut()); RunDirectory run = RunDirectory.open(folder)) {
             if (run.isUsed() && resume == null) {
                 throw new IOException(folder + ": holds a run already; go on with --resume " + folder + " or choose another --output");
             }
-            return train(request, run, interrupt);
+            return train(request, backend, run, interrupt);
         }
     }
 
-    private int train(Request request, RunDirectory run, Interrupt interrupt) throws IOException {
+    private int train(Request request, Backend backend, RunDirectory run, Interrupt interrupt) throws IOException {
         PrintWriter out = spec.commandLine().getOut();
-        try (Backend backend = model.backend(); StableDiffusion loaded = model.load(backend, out)) {
+        try (StableDiffusion loaded = model.load(backend, out)) {
             TrainConfig settings = new TrainConfig(sampler.settings(loaded), request.method(), request.loss(), request.adapters(), request.optimizer(), updates, batchSize,
                     microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, loraNaming);
             Optional<SequencedMap<String, LoraFile.Update>> start = lora == null ? Optional.empty() : Optional.of(LoraFile.read(lora, OptionalDouble.empty()));
@@ -175,7 +175,7 @@ final class Train implements Callable<Integer> {
                     goOn(out, request.from(), run, loop);
                 }
                 run.writeConfig(Settings.of(spec.commandLine()));
-                run.writeEnvironment(Environment.current());
+                run.writeEnvironment(Environment.current(model.device()));
                 recorder.start(run.tensorBoard(), loop.updates());
                 announce(out, run, loop, settings, objective);
                 TrainLoop.Ending ending;

@@ -1,7 +1,6 @@
 package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
-import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.verify.Outcome;
 import dev.retrograd.trainer.verify.Verifier;
 import java.io.IOException;
@@ -10,6 +9,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParentCommand;
@@ -26,6 +26,9 @@ final class Verify implements Callable<Integer> {
     @Parameters(arity = "1..*", paramLabel = "FOLDER", description = "Folder with checks.json, reference tensors, and often a model.")
     private List<Path> folders;
 
+    @Mixin
+    private DeviceOptions device;
+
     @ParentCommand
     private Main main;
 
@@ -39,7 +42,7 @@ final class Verify implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         PrintWriter out = spec.commandLine().getOut();
-        try (Backend backend = new CpuBackend()) {
+        try (Backend backend = device.open(out)) {
             Verifier verifier = new Verifier(backend, outcome -> report(out, outcome));
             for (Path folder : folders) {
                 verifier.verify(folder);

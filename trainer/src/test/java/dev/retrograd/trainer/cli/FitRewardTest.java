@@ -72,7 +72,7 @@ class FitRewardTest {
     @Test void fitsTheSizeOfJpegFiles() throws IOException {
         writeImages();
         String out = succeeded("--images", images.toString(), "--updates", "200", "--hidden", "8");
-        assertTrue(out.matches("(?s)40 images, of .*, features of length 5 from .*update 200/200  loss \\S+\n"
+        assertTrue(out.matches("(?s)device .*\n40 images, of .*, features of length 5 from .*update 200/200  loss \\S+\n"
                 + "fitted:   R² \\S+, Spearman \\S+ on 32 images\nheld out: R² \\S+, Spearman \\S+ on 8 images\n"
                 + "reward fitted-jpeg-compressibility, 5-8-1: train --reward fitted --reward-head .*\n"), out);
         HeadWeights written = HeadWeights.read(head);
@@ -94,7 +94,7 @@ class FitRewardTest {
         }
         Path scores = Files.writeString(folder.resolve("scores.csv"), csv);
         String out = succeeded("--images", images.toString(), "--scores", scores.toString(), "--updates", "20", "--hidden", "0", "--name", "mine");
-        assertTrue(out.startsWith("20 images, of "), out);
+        assertTrue(out.contains("\n20 images, of "), out);
         HeadWeights written = HeadWeights.read(head);
         assertEquals("mine", written.name());
         assertEquals(1, written.layers().size());
@@ -107,7 +107,7 @@ class FitRewardTest {
     @Test void fitsImagesThatAModelSamples() throws IOException {
         Path model = Golden.path("ci-sd/model");
         String out = succeeded("--model", model.toString(), "--count", "9", "--steps", "1", "--prompt", "cat", "--updates", "5", "--goal", "larger");
-        assertTrue(out.startsWith("9 images, sampled from " + model), out);
+        assertTrue(out.contains("\n9 images, sampled from " + model), out);
         assertTrue(out.contains("reward fitted-jpeg-size, 5-128-32-1"), out);
         byte[] first = Files.readAllBytes(head);
         succeeded("--model", model.toString(), "--count", "9", "--steps", "1", "--prompt", "cat", "--updates", "5", "--goal", "larger", "--micro-batch-size", "2");

@@ -62,9 +62,9 @@ class MainTest {
     }
 
     @Test
-    void infoNamesTheVectorSpeciesAndTheDevice() {
+    void infoNamesTheVectorSpeciesAndTheDevices() {
         assertEquals(ExitCode.DONE, run(() -> 0, "info"));
-        assertTrue(out.toString().matches("(?s)version .*java +25.*devices  cpu \\(\\d+ cores, vectors of \\d+ × float32, \\d+ bits\\)\\R"),
+        assertTrue(out.toString().matches("(?s)version .*java +25.*devices  cpu \\(\\d+ cores, vectors of \\d+ × float32, \\d+ bits\\)\\R {9}.*cuda:.*\\R"),
                 out.toString());
     }
 

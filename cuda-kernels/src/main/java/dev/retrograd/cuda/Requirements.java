@@ -1,0 +1,58 @@
+package dev.retrograd.cuda;
+
+import dev.retrograd.core.NoDeviceException;
+
+/// What a host must have for this backend to run there.
+final class Requirements {
+    /// CUDA 11.4: the oldest driver that has every function which is called; its compiler reads the PTX, which is older (7.0).
+    static final int DRIVER = 11040;
+    private static final String DRIVER_PACKAGE = "470.42";
+    /// What the PTX is for.
+    static final int COMPUTE_CAPABILITY = 80;
+    /// Less holds the driver's own data and the code, and hardly a model.
+    static final long FREE_BYTES = 1L << 30;
+    private static final double GIB = 1L << 30;
+
+    private Requirements() {
+    }
+
+    /// @param version as `cuDriverGetVersion` gives it: 1000 times the major number of CUDA plus ten times the minor one
+    /// @throws NoDeviceException if the driver is too old
+    static void driver(int version) {
+        if (version < DRIVER) {
+            throw new NoDeviceException("cuda: the NVIDIA driver must be for CUDA " + cuda(DRIVER) + " or newer (version " + DRIVER_PACKAGE + "), got one for CUDA " + cuda(version));
+        }
+    }
+
+    /// @throws NoDeviceException if the device is too old
+    static void device(CudaDriver.Device device) {
+        if (device.computeCapability() < COMPUTE_CAPABILITY) {
+            throw new NoDeviceException("cuda: compute capability must be " + capability(COMPUTE_CAPABILITY) + " or more (Ampere), got " + capability(device.computeCapability())
+                    + " of " + device.name());
+        }
+    }
+
+    /// @throws NoDeviceException if too little memory is free
+    static void memory(CudaDriver.Device device, long freeBytes) {
+        if (freeBytes < FREE_BYTES) {
+            throw new NoDeviceException("cuda: " + gib(FREE_BYTES) + " of free memory is the least, got " + gib(freeBytes) + " free of " + gib(device.memoryBytes()) + " of " + device.name());
+        }
+    }
+
+    /// What a device is, for people.
+    static String describe(CudaDriver.Device device) {
+        return device.name() + ", compute capability " + capability(device.computeCapability()) + ", " + gib(device.memoryBytes()) + ", driver for CUDA " + cuda(device.driverVersion());
+    }
+
+    private static String cuda(int version) {
+        return version / 1000 + "." + version % 1000 / 10;
+    }
+
+    private static String capability(int number) {
+        return number / 10 + "." + number % 10;
+    }
+
+    private static String gib(long bytes) {
+        return "%.1f GiB".formatted(bytes / GIB);
+    }
+}

@@ -1,0 +1,27 @@
+package dev.retrograd.cuda;
+
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.BackendProvider;
+import dev.retrograd.core.NoDeviceException;
+import dev.retrograd.cuda.emulator.EmulatedDriver;
+import java.util.List;
+
+/// The CUDA backend on the PTX emulator, for tests of other modules that name it in `META-INF/services`: `--device emulated`.
+public final class EmulatedProvider implements BackendProvider {
+    private static final long DEVICE_BYTES = 4L << 30;
+
+    @Override public String kind() {
+        return "emulated";
+    }
+
+    @Override public List<String> devices() {
+        return List.of(Requirements.describe(new EmulatedDriver(DEVICE_BYTES).device()));
+    }
+
+    @Override public Backend open(int ordinal) {
+        if (ordinal != 0) {
+            throw new NoDeviceException("emulated: this host has emulated:0 only, got emulated:" + ordinal);
+        }
+        return CudaProvider.open(new EmulatedDriver(DEVICE_BYTES));
+    }
+}
