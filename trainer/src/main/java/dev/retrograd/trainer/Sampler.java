@@ -35,15 +35,17 @@ public final class Sampler {
 
     /// What a pass through the chain starts from, for the images numbered from `first` on, in the innermost open scope.
     public Batch batch(List<String> prompts, ChainNoise noise, int first) {
-        Backend b = model.backend();
+        return new Batch(noise.initial(model.backend(), first, prompts.size()), context(prompts), prompts, first, step -> noise.step(model.backend(), step, first, prompts.size()));
+    }
+
+    /// Text embedding of prompts in the innermost open scope: `[2B,M,D]` in the order [uncond, text] where guidance is active, else `[B,M,D]`.
+    public Tensor context(List<String> prompts) {
         List<String> rows = new ArrayList<>();
         if (settings.guidance() > 1) {
             rows.addAll(Collections.nCopies(prompts.size(), settings.negativePrompt()));
         }
         rows.addAll(prompts);
-        Tensor context = model.encodeText(model.tokenize(rows));
-        Tensor latents = noise.initial(b, first, prompts.size());
-        return new Batch(latents, context, prompts, first, step -> noise.step(b, step, first, prompts.size()));
+        return model.encodeText(model.tokenize(rows));
     }
 
     /// One image per prompt.

@@ -30,6 +30,7 @@ public record TrainConfig(SamplerSettings sampler, MethodSettings method, Reward
         SettingException.require(keepCheckpoints >= 0, "--keep-checkpoints", "0 (all) or more", keepCheckpoints);
         SettingException.require(sampleEvery >= 0, "--sample-every", "0 (never) or more", sampleEvery);
         method.check(sampler.steps(), sampler.eta());
+        method.checkBatch(batchSize);
         loss = method.loss(loss);
     }
 }

@@ -7,6 +7,8 @@ import dev.retrograd.autograd.optim.WeightEma;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.Tensor;
 import dev.retrograd.rewards.PixelBatch;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.trainer.method.AlignProp;
@@ -231,13 +233,26 @@ public final class TrainLoop implements AutoCloseable {
 
         @Override public Batch batch(int draw, int first, int count) {
             ChainNoise noise = new ChainNoise.Keyed(config.seed(), draw, config.sampler().latentShape(model));
-            return sampler.batch(task.prompts().draw(config.seed(), draw, first, count), noise, first);
+            return sampler.batch(prompts(draw, first, count), noise, first);
         }
 
-        @Override public RandomStream stream(long... key) {
+        @Override public List<String> prompts(int draw, int first, int count) {
+            return task.prompts().draw(config.seed(), draw, first, count);
+        }
+
+        @Override public Tensor context(List<String> prompts) {
+            return sampler.context(prompts);
+        }
+
+        @Override public Shape latents(int count) {
+            int[] chw = config.sampler().latentShape(model);
+            return Shape.of(count, chw[1], chw[2], chw[0]);
+        }
+
+        @Override public RandomStream stream(int draw, long... key) {
             long[] all = new long[key.length + 2];
             all[0] = StreamKey.METHOD.code();
-            all[1] = number;
+            all[1] = draw;
             System.arraycopy(key, 0, all, 2, key.length);
             return RandomStream.keyed(config.seed(), all);
         }

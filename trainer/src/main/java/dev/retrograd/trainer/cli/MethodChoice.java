@@ -14,7 +14,9 @@ enum MethodChoice {
     DRAFT(Map.of()),
     DRAFT_LV(Map.of()),
     DRTUNE(Map.of()),
-    REFL(Map.of("steps", "40", "guidance", "1", "eta", "1", "learning-rate", "1e-5"));
+    REFL(Map.of("steps", "40", "guidance", "1", "eta", "1", "learning-rate", "1e-5")),
+    DDPO(Map.of("guidance", "5", "eta", "1", "learning-rate", "3e-4")),
+    RWR(Map.of("learning-rate", "1e-5"));
 
     private final SequencedMap<String, String> defaults;
 

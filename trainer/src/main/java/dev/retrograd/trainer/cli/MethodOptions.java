@@ -2,10 +2,12 @@ package dev.retrograd.trainer.cli;
 
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.method.AlignPropSettings;
+import dev.retrograd.trainer.method.DdpoSettings;
 import dev.retrograd.trainer.method.DrTuneSettings;
 import dev.retrograd.trainer.method.DraftLvSettings;
 import dev.retrograd.trainer.method.MethodSettings;
 import dev.retrograd.trainer.method.ReflSettings;
+import dev.retrograd.trainer.method.RwrSettings;
 import dev.retrograd.unet.diffusion.Truncation;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
@@ -13,7 +15,7 @@ import picocli.CommandLine.Option;
 /// How the reward becomes a gradient. Options of a method that is not chosen are not read.
 final class MethodOptions {
     @Option(names = "--method", paramLabel = "METHOD", defaultValue = "alignprop", description = "How the reward becomes a gradient: alignprop, draft (last steps), draft-lv (last step, renoised), "
-            + "drtune (spaced steps, UNet input cut off), refl (one random late step); default: ${DEFAULT-VALUE}.")
+            + "drtune (spaced steps, UNet input cut off), refl (one random late step), ddpo (policy gradient by PPO), rwr (weighted regression); the last two take any reward; default: ${DEFAULT-VALUE}.")
     private MethodChoice method;
 
     @ArgGroup(validate = false, heading = "%nOnly with --method alignprop:%n", order = 100)
@@ -27,6 +29,12 @@ final class MethodOptions {
 
     @ArgGroup(validate = false, heading = "%nOnly with --method refl, where other defaults are eta 1, guidance 1, learning-rate 1e-5, steps 40:%n", order = 103)
     private ReflGroup refl = new ReflGroup();
+
+    @ArgGroup(validate = false, heading = "%nOnly with --method ddpo, where other defaults are eta 1, guidance 5, learning-rate 3e-4:%n", order = 104)
+    private DdpoGroup ddpo = new DdpoGroup();
+
+    @ArgGroup(validate = false, heading = "%nOnly with --method rwr, where other defaults are learning-rate 1e-5:%n", order = 105)
+    private RwrGroup rwr = new RwrGroup();
 
     private static final class AlignPropGroup {
         @Option(names = "--truncation", paramLabel = "STRATEGY", defaultValue = "uniform",
@@ -55,6 +63,40 @@ final class MethodOptions {
         private double scale;
     }
 
+    private static final class DdpoGroup {
+        @Option(names = "--ddpo-clip-range", paramLabel = "C", defaultValue = "1e-4", description = "PPO keeps ratios of probabilities within 1 ± this; default: ${DEFAULT-VALUE}.")
+        private double clipRange;
+
+        @Option(names = "--ddpo-advantage-clip", paramLabel = "A", defaultValue = "5", description = "Advantages are cut to ± this; default: ${DEFAULT-VALUE}.")
+        private double advantageClip;
+
+        @Option(names = "--ddpo-buffer", paramLabel = "N", defaultValue = "32", description = "Latest rewards of each prompt that its mean and deviation come from; default: ${DEFAULT-VALUE}.")
+        private int buffer;
+
+        @Option(names = "--ddpo-min-count", paramLabel = "N", defaultValue = "16", description = "With fewer rewards a prompt is compared with all images of the epoch; default: ${DEFAULT-VALUE}.")
+        private int minimum;
+
+        @Option(names = "--ddpo-updates-per-epoch", paramLabel = "N", defaultValue = "2", description = "An epoch samples so many batches, and makes an update with each; default: ${DEFAULT-VALUE}.")
+        private int updates;
+
+        @Option(names = "--ddpo-inner-epochs", paramLabel = "N", defaultValue = "1", description = "Times that an epoch's images are trained on; default: ${DEFAULT-VALUE}.")
+        private int innerEpochs;
+
+        @Option(names = "--ddpo-timestep-fraction", paramLabel = "F", defaultValue = "1", description = "Share of the denoising steps that an update trains; default: ${DEFAULT-VALUE}.")
+        private double timestepFraction;
+    }
+
+    private static final class RwrGroup {
+        @Option(names = "--rwr-samples", paramLabel = "N", defaultValue = "10240", description = "Images that a round samples; default: ${DEFAULT-VALUE}.")
+        private int samples;
+
+        @Option(names = "--rwr-epochs", paramLabel = "N", defaultValue = "5", description = "Times that a round's images are trained on; default: ${DEFAULT-VALUE}.")
+        private int epochs;
+
+        @Option(names = "--rwr-temperature", paramLabel = "T", defaultValue = "0.2", description = "Weights are the softmax of this times the reward; default: ${DEFAULT-VALUE}.")
+        private double temperature;
+    }
+
     /// @throws SettingException if the chosen method's settings cannot be
     MethodSettings settings() {
         return switch (method) {
@@ -62,6 +104,8 @@ final class MethodOptions {
             case DRAFT -> AlignPropSettings.draft(draft.steps);
             case DRAFT_LV -> new DraftLvSettings(draft.renoisings);
             case DRTUNE -> new DrTuneSettings(drtune.steps);
+            case DDPO -> new DdpoSettings(ddpo.clipRange, ddpo.advantageClip, ddpo.buffer, ddpo.minimum, ddpo.updates, ddpo.innerEpochs, ddpo.timestepFraction);
+            case RWR -> new RwrSettings(rwr.samples, rwr.epochs, rwr.temperature);
             case REFL -> new ReflSettings(refl.margin, refl.scale);
         };
     }

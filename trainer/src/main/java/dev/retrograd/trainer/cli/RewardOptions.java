@@ -103,7 +103,7 @@ final class RewardOptions {
     }
 
     private static SettingException refuseBlackBox(String name) {
-        return new SettingException("--reward: must have a gradient with this --method, got " + name + ", which has none; it can be given to --track");
+        return new SettingException("--reward: must have a gradient with this --method, got " + name + ", which has none; --method ddpo and rwr take it, and --track measures it");
     }
 
     /// What the flags ask to raise, for a method that needs values only.

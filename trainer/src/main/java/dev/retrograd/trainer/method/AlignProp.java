@@ -43,7 +43,7 @@ public final class AlignProp implements Method {
     }
 
     @Override public Outcome update(Update update, Gradients gradients) {
-        BitSet kept = truncation.draw(update.stream(), parts.chain().schedule().steps());
+        BitSet kept = truncation.draw(update.stream(update.number()), parts.chain().schedule().steps());
         return DirectUpdate.of(update, parts, gradients, kept.cardinality(), (batch, into, weight, progress, forward) ->
                 gradient.differentiate(batch.prompts(), weight, into, tape -> {
                     DdimChain.Trajectory t = parts.chain().run(tape.constant(batch.latents()), tape.constant(batch.context()), kept, i -> tape.constant(batch.noise().apply(i)), progress);

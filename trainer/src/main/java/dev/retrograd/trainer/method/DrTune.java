@@ -28,7 +28,7 @@ public final class DrTune implements Method {
     }
 
     @Override public Outcome update(Update update, Gradients gradients) {
-        BitSet kept = spaced(update.stream(), parts.chain().schedule().steps(), trained);
+        BitSet kept = spaced(update.stream(update.number()), parts.chain().schedule().steps(), trained);
         return DirectUpdate.of(update, parts, gradients, trained, (batch, into, weight, progress, forward) ->
                 gradient.differentiate(batch.prompts(), weight, into, tape -> draw(tape, batch, kept, progress), forward));
     }

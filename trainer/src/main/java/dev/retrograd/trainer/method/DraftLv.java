@@ -58,7 +58,7 @@ public final class DraftLv implements Method {
     private static RandomStream[] streams(Update update, Batch batch, int renoising) {
         RandomStream[] all = new RandomStream[batch.prompts().size()];
         for (int i = 0; i < all.length; i++) {
-            all[i] = update.stream(batch.first() + i, renoising);
+            all[i] = update.stream(update.number(), batch.first() + i, renoising);
         }
         return all;
     }

@@ -6,7 +6,7 @@ import dev.retrograd.rewards.Reward;
 import dev.retrograd.trainer.SettingException;
 
 /// Which method trains, with its own settings.
-public sealed interface MethodSettings permits AlignPropSettings, DraftLvSettings, DrTuneSettings, ReflSettings {
+public sealed interface MethodSettings permits AlignPropSettings, DdpoSettings, DraftLvSettings, DrTuneSettings, ReflSettings, RwrSettings {
 
     /// As the command line calls the method.
     String id();
@@ -20,6 +20,13 @@ public sealed interface MethodSettings permits AlignPropSettings, DraftLvSetting
     ///
     /// @throws SettingException naming the setting, what is allowed and what came
     void check(int steps, double eta);
+
+    /// Checks the settings against the images per update.
+    ///
+    /// @throws SettingException naming the setting, what is allowed and what came
+    default void checkBatch(int images) {
+        SettingException.require(images >= 1, "--batch-size", "1 or more", images);
+    }
 
     /// What is minimised, given what the rewards' settings ask for.
     default RewardLoss loss(RewardLoss asked) {

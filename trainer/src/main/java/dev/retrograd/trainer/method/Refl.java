@@ -23,7 +23,7 @@ public final class Refl implements Method {
 
     @Override public Outcome update(Update update, Gradients gradients) {
         int steps = parts.chain().schedule().steps();
-        int stop = (int) update.stream().randint(earliest(steps), steps);
+        int stop = (int) update.stream(update.number()).randint(earliest(steps), steps);
         return DirectUpdate.of(update, parts, gradients, 1, (batch, into, weight, progress, forward) ->
                 gradient.differentiate(batch.prompts(), weight, into, tape -> draw(tape, batch, stop, progress), forward));
     }

@@ -10,10 +10,17 @@ public sealed interface RewardLoss {
     /// @return `[B]`
     Var perImage(Var scores);
 
+    /// The same of one score.
+    double of(double score);
+
     /// −R, the paper's.
     record Maximise() implements RewardLoss {
         @Override public Var perImage(Var scores) {
             return scores.affine(-1, 0);
+        }
+
+        @Override public double of(double score) {
+            return -score;
         }
 
         @Override public String toString() {
@@ -33,6 +40,10 @@ public sealed interface RewardLoss {
             return scores.affine(-1, target).apply(Unary.ABS);
         }
 
+        @Override public double of(double score) {
+            return Math.abs(target - score);
+        }
+
         @Override public String toString() {
             return "|" + target + " - R|";
         }
@@ -42,6 +53,10 @@ public sealed interface RewardLoss {
     record Hinge(double margin, double scale) implements RewardLoss {
         @Override public Var perImage(Var scores) {
             return scores.affine(-1, margin).apply(Unary.RELU).affine(scale, 0);
+        }
+
+        @Override public double of(double score) {
+            return scale * Math.max(0, margin - score);
         }
 
         @Override public String toString() {

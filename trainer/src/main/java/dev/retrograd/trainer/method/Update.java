@@ -1,6 +1,8 @@
 package dev.retrograd.trainer.method;
 
 import dev.retrograd.core.RandomStream;
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.Tensor;
 import dev.retrograd.rewards.PixelBatch;
 import java.util.List;
 
@@ -22,8 +24,17 @@ public interface Update {
     /// @param first of the images, numbered from 0 within that draw
     Batch batch(int draw, int first, int count);
 
-    /// A random stream of this update that depends on nothing but the run's seed, the update and the key.
-    RandomStream stream(long... key);
+    /// The prompts of images, numbered as for {@link #batch}.
+    List<String> prompts(int draw, int first, int count);
+
+    /// Text embedding of prompts, as {@link Batch#context}, in the innermost open scope.
+    Tensor context(List<String> prompts);
+
+    /// Shape of so many latents, `[count,H,W,C]`.
+    Shape latents(int count);
+
+    /// A random stream that depends on nothing but the run's seed, the number of an update, and the key.
+    RandomStream stream(int draw, long... key);
 
     /// Whether {@link #measure} does anything.
     boolean measures();

@@ -21,6 +21,8 @@ final class Kinds {
             Map.entry("hps", RewardKinds::hps),
             Map.entry("owlvit", RewardKinds::owlvit),
             Map.entry("resize", ArithmeticKinds::resize),
+            Map.entry("ppo", DdpoKinds::ppo),
+            Map.entry("per-prompt-advantages", DdpoKinds::advantages),
             Map.entry("adamw", ArithmeticKinds::adamw),
             Map.entry("torch-random", ArithmeticKinds::torchRandom)));
 

@@ -5,6 +5,7 @@ import dev.retrograd.autograd.Parameter;
 import dev.retrograd.core.Golden;
 import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
+import dev.retrograd.core.Shape;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.rewards.PixelBatch;
@@ -45,13 +46,24 @@ final class MethodBench implements AutoCloseable {
         }
 
         @Override public Batch batch(int draw, int first, int count) {
-            List<String> prompts = IntStream.range(first, first + count).mapToObj(i -> PROMPTS.get(i % PROMPTS.size())).toList();
-            return new Sampler(bench.model, bench.sampling).batch(prompts, new ChainNoise.Keyed(3, draw, bench.sampling.latentShape(bench.model)), first);
+            return new Sampler(bench.model, bench.sampling).batch(prompts(draw, first, count), new ChainNoise.Keyed(3, draw, bench.sampling.latentShape(bench.model)), first);
         }
 
-        @Override public RandomStream stream(long... key) {
+        @Override public List<String> prompts(int draw, int first, int count) {
+            return IntStream.range(first, first + count).mapToObj(i -> PROMPTS.get(i % PROMPTS.size())).toList();
+        }
+
+        @Override public Tensor context(List<String> prompts) {
+            return new Sampler(bench.model, bench.sampling).context(prompts);
+        }
+
+        @Override public Shape latents(int count) {
+            return Shape.of(count, 8, 8, 4);
+        }
+
+        @Override public RandomStream stream(int draw, long... key) {
             long[] all = new long[key.length + 1];
-            all[0] = number;
+            all[0] = draw;
             System.arraycopy(key, 0, all, 1, key.length);
             return RandomStream.keyed(5, all);
         }

@@ -1,0 +1,171 @@
+package dev.retrograd.trainer.method;
+
+import dev.retrograd.autograd.Gradients;
+import dev.retrograd.autograd.Tape;
+import dev.retrograd.autograd.Var;
+import dev.retrograd.autograd.op.SumTo;
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.Scope;
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.Tensor;
+import dev.retrograd.unet.diffusion.DdimChain;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+
+/// Denoising diffusion policy optimisation: each denoising step is an action, rewarded by the advantage of its image, and PPO makes the steps of good
+/// images likelier. Needs only the reward's value. Source: DDPO-IS (arXiv 2305.13301). Parity: ddpo-pytorch.
+///
+/// An epoch samples `updates · images` images, and goes through them once or several times (inner epochs), `images` per update, shuffled; an
+/// update adds up the gradients of all its images and trained steps. Log-probabilities are those of the sampler's Gaussian steps, averaged over the
+/// latent, with guidance in sampling and training.
+public final class Ddpo implements Method {
+    private static final String PROMPT = "prompt ";
+    private static final String LATENTS = "latents.";
+    private static final String LOG_PROBABILITIES = "log_probabilities";
+    private static final String REWARDS = "rewards";
+    private static final String ADVANTAGES = "advantages";
+    private static final int SHUFFLE = 1;
+    private static final int TIMESTEPS = 2;
+
+    private final Parts parts;
+    private final DdpoSettings settings;
+    private final Backend backend;
+    private final PpoLoss loss;
+    private final PromptStatistics statistics;
+    private final int[] noisy;
+    private Optional<Rollouts> rollouts = Optional.empty();
+
+    public Ddpo(Parts parts, DdpoSettings settings) {
+        this.parts = parts;
+        this.settings = settings;
+        backend = parts.model().backend();
+        loss = new PpoLoss(settings.clipRange(), settings.advantageClip());
+        statistics = new PromptStatistics(settings.buffer(), settings.minimum());
+        DdimChain chain = parts.chain();
+        // A step without noise, as the last one is under some schedules, has no density.
+        noisy = IntStream.range(0, chain.schedule().steps()).filter(i -> chain.schedule().coefficients(i, chain.eta()).sigma() > 0).toArray();
+    }
+
+    @Override public Outcome update(Update update, Gradients gradients) {
+        int perEpoch = settings.updates() * settings.innerEpochs();
+        int within = update.number() % perEpoch;
+        if (within == 0) {
+            rollouts = Optional.of(sample(update));
+        }
+        Rollouts all = rollouts.orElseThrow(() -> new IllegalStateException("ddpo: an epoch must go on with the images that it sampled, got none"));
+        int[] shuffled = update.stream(all.draw(), SHUFFLE, within / settings.updates()).randperm(all.images());
+        int from = within % settings.updates() * update.images();
+        Outcome outcome = train(update, all, Arrays.copyOfRange(shuffled, from, from + update.images()), gradients);
+        if (within == perEpoch - 1) {
+            rollouts = Optional.empty();
+        }
+        return outcome;
+    }
+
+    private Rollouts sample(Update update) {
+        int total = settings.updates() * update.images();
+        Rollouts all = new Rollouts(update.number(), total);
+        int steps = parts.chain().schedule().steps();
+        Sampling.Rewards rewards = Sampling.of(update, parts, total, (first, t) -> {
+            int count = t.last().dim(0);
+            float[] logs = new float[count * steps];
+            for (int i = 0; i <= steps; i++) {
+                all.put(LATENTS + i, first, count, backend.toFloats(t.latents().get(i).value()));
+            }
+            for (int i : noisy) {
+                float[] step = backend.toFloats(parts.chain().step(i).logProbability(t.latents().get(i), t.predictions().get(i), t.latents().get(i + 1)).value());
+                for (int image = 0; image < count; image++) {
+                    logs[image * steps + i] = step[image];
+                }
+            }
+            all.put(LOG_PROBABILITIES, first, count, logs);
+        });
+        all.put(REWARDS, 0, total, rewards.rewards());
+        all.put(ADVANTAGES, 0, total, statistics.advantages(update.prompts(update.number(), 0, total), rewards.gains()));
+        return all;
+    }
+
+    private Outcome train(Update update, Rollouts all, int[] chosen, Gradients gradients) {
+        int[] steps = trained(update);
+        Sums sums = new Sums();
+        double weight = 1.0 / ((double) chosen.length * steps.length);
+        String what = "update " + (update.number() + 1);
+        long work = (long) chosen.length * steps.length;
+        update.progress(what, 0, work);
+        update.forEachMicroBatch((first, count) -> {
+            int[] which = Arrays.copyOfRange(chosen, first, first + count);
+            List<String> prompts = Arrays.stream(which).mapToObj(i -> update.prompts(all.draw(), i, 1).getFirst()).toList();
+            try (Scope _ = backend.memory().open("micro-batch")) {
+                Tensor context = update.context(prompts);
+                for (int i = 0; i < steps.length; i++) {
+                    try (Scope _ = backend.memory().open("timestep"); Tape tape = new Tape(backend, parts.policy())) {
+                        differentiate(tape, all, which, update.latents(count), steps[i], tape.constant(context), weight, gradients, sums);
+                    }
+                    update.progress(what, (long) first * steps.length + (long) (i + 1) * count, work);
+                }
+            }
+        });
+        SequencedMap<String, Double> details = new LinkedHashMap<>();
+        details.put("approx_kl", sums.kl * weight);
+        details.put("clip_fraction", sums.clipped * weight);
+        return new Outcome(steps.length, all.of(REWARDS, chosen), sums.loss * weight, details);
+    }
+
+    /// Sums over images and steps.
+    private static final class Sums {
+        private double loss;
+        private double kl;
+        private double clipped;
+    }
+
+    private void differentiate(Tape tape, Rollouts all, int[] which, Shape size, int step, Var context, double weight, Gradients gradients, Sums sums) {
+        int count = which.length;
+        Var x = tape.constant(backend.floats("x", size, all.of(LATENTS + step, which)));
+        Var next = tape.constant(backend.floats("next", size, all.of(LATENTS + (step + 1), which)));
+        float[] logs = all.of(LOG_PROBABILITIES, which);
+        float[] old = new float[count];
+        for (int i = 0; i < count; i++) {
+            old[i] = logs[i * (logs.length / count) + step];
+        }
+        Var advantages = tape.constant(backend.floats("advantages", Shape.of(count), all.of(ADVANTAGES, which)));
+        Var now = parts.chain().step(step).logProbability(x, parts.chain().predict(step, x, context), next);
+        PpoLoss.Terms terms = loss.of(now, tape.constant(backend.floats("old", Shape.of(count), old)), advantages);
+        for (float l : backend.toFloats(terms.losses().value())) {
+            sums.loss += l;
+        }
+        sums.kl += PpoLoss.approximateKl(backend.toFloats(now.value()), old) * count;
+        sums.clipped += loss.clippedShare(backend.toFloats(terms.ratio().value())) * count;
+        tape.backward(terms.losses().apply(SumTo.all()).affine(weight, 0), gradients);
+    }
+
+    /// The steps of this update: all, or a random share of them.
+    private int[] trained(Update update) {
+        int count = (int) Math.max(1, Math.rint(settings.timestepFraction() * noisy.length));
+        int[] order = update.stream(update.number(), TIMESTEPS).randperm(noisy.length);
+        return Arrays.stream(order).limit(count).map(i -> noisy[i]).sorted().toArray();
+    }
+
+    @Override public SequencedMap<String, Tensor> state() {
+        SequencedMap<String, Tensor> state = new LinkedHashMap<>();
+        statistics.state().forEach((prompt, values) -> state.put(PROMPT + prompt, backend.floats("rewards of a prompt", Shape.of(values.length), values)));
+        rollouts.ifPresent(r -> state.putAll(r.state(backend)));
+        return state;
+    }
+
+    @Override public void restore(Map<String, Tensor> saved) {
+        Map<String, float[]> prompts = new LinkedHashMap<>();
+        saved.forEach((name, t) -> {
+            if (name.startsWith(PROMPT)) {
+                prompts.put(name.substring(PROMPT.length()), backend.toFloats(t));
+            }
+        });
+        statistics.restore(prompts);
+        rollouts = Rollouts.restore(backend, saved.entrySet().stream().filter(e -> !e.getKey().startsWith(PROMPT)).collect(Collectors.toMap(Map.Entry::getKey, Map.Entry::getValue)));
+    }
+}

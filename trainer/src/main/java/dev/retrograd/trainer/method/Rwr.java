@@ -1,0 +1,150 @@
+package dev.retrograd.trainer.method;
+
+import dev.retrograd.autograd.Gradients;
+import dev.retrograd.autograd.Tape;
+import dev.retrograd.autograd.Var;
+import dev.retrograd.autograd.op.LinearCombination;
+import dev.retrograd.autograd.op.SumTo;
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.RandomStream;
+import dev.retrograd.core.Scope;
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.Tensor;
+import dev.retrograd.core.Unary;
+import dev.retrograd.unet.diffusion.Guidance;
+import dev.retrograd.unet.diffusion.NoiseSchedule;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+
+/// Reward-weighted regression: rounds of sampling, each followed by epochs of the denoising loss on the sampled images, weighted by
+/// `N·softmax(temperature·R)` over the round. Needs only the reward's value.
+///
+/// The loss of an image is `w·mean‖ε_θ(x_t) − ε‖²` with a fresh timestep and noise each time, guidance inside. Source: DDPO (arXiv 2305.13301),
+/// §4.1, after Lee et al. (arXiv 2302.12192). Parity: jannerm/ddpo, but that the sampled latents are taken as they are, not decoded and encoded again.
+public final class Rwr implements Method {
+    private static final String CLEAN = "clean";
+    private static final String WEIGHTS = "weights";
+    private static final String REWARDS = "rewards";
+    private static final int SHUFFLE = 1;
+    private static final int NOISE = 2;
+
+    private final Parts parts;
+    private final RwrSettings settings;
+    private final Backend backend;
+    private Optional<Rollouts> rollouts = Optional.empty();
+
+    public Rwr(Parts parts, RwrSettings settings) {
+        this.parts = parts;
+        this.settings = settings;
+        backend = parts.model().backend();
+    }
+
+    @Override public Outcome update(Update update, Gradients gradients) {
+        int perEpoch = settings.samples() / update.images();
+        int perRound = perEpoch * settings.epochs();
+        int within = update.number() % perRound;
+        if (within == 0) {
+            rollouts = Optional.of(sample(update));
+        }
+        Rollouts all = rollouts.orElseThrow(() -> new IllegalStateException("rwr: a round must go on with the images that it sampled, got none"));
+        int[] shuffled = update.stream(all.draw(), SHUFFLE, within / perEpoch).randperm(all.images());
+        int from = within % perEpoch * update.images();
+        Outcome outcome = train(update, all, Arrays.copyOfRange(shuffled, from, from + update.images()), gradients);
+        if (within == perRound - 1) {
+            rollouts = Optional.empty();
+        }
+        return outcome;
+    }
+
+    private Rollouts sample(Update update) {
+        Rollouts all = new Rollouts(update.number(), settings.samples());
+        Sampling.Rewards rewards = Sampling.of(update, parts, settings.samples(), (first, t) -> all.put(CLEAN, first, t.last().dim(0), backend.toFloats(t.last().value())));
+        all.put(REWARDS, 0, settings.samples(), rewards.rewards());
+        all.put(WEIGHTS, 0, settings.samples(), weights(settings.temperature(), rewards.gains()));
+        return all;
+    }
+
+    /// `N·softmax(temperature·R)`, of mean 1.
+    static float[] weights(double temperature, float... rewards) {
+        double most = Float.NEGATIVE_INFINITY;
+        for (float r : rewards) {
+            most = Math.max(most, temperature * r);
+        }
+        double sum = 0;
+        for (float r : rewards) {
+            sum += Math.exp(temperature * r - most);
+        }
+        float[] weights = new float[rewards.length];
+        for (int i = 0; i < weights.length; i++) {
+            weights[i] = (float) (rewards.length * Math.exp(temperature * rewards[i] - most) / sum);
+        }
+        return weights;
+    }
+
+    private Outcome train(Update update, Rollouts all, int[] chosen, Gradients gradients) {
+        double[] loss = new double[1];
+        String what = "update " + (update.number() + 1);
+        update.progress(what, 0, chosen.length);
+        update.forEachMicroBatch((first, count) -> {
+            int[] which = Arrays.copyOfRange(chosen, first, first + count);
+            List<String> prompts = Arrays.stream(which).mapToObj(i -> update.prompts(all.draw(), i, 1).getFirst()).toList();
+            try (Scope _ = backend.memory().open("micro-batch"); Tape tape = new Tape(backend, parts.policy())) {
+                Var losses = losses(tape, update, all, which, tape.constant(update.context(prompts)));
+                for (float l : backend.toFloats(losses.value())) {
+                    loss[0] += l / chosen.length;
+                }
+                tape.backward(losses.apply(SumTo.all()).affine(1.0 / chosen.length, 0), gradients);
+            }
+            update.progress(what, first + count, chosen.length);
+        });
+        return new Outcome(1, all.of(REWARDS, chosen), loss[0], new LinkedHashMap<>());
+    }
+
+    /// Weighted denoising losses, `[B]`.
+    private Var losses(Tape tape, Update update, Rollouts all, int[] which, Var context) {
+        NoiseSchedule schedule = parts.model().schedule();
+        Shape size = update.latents(which.length);
+        int each = Math.toIntExact(size.elements()) / which.length;
+        float[] clean = all.of(CLEAN, which);
+        float[] noised = new float[clean.length];
+        float[] target = new float[clean.length];
+        Guidance guidance = parts.chain().guidance();
+        float[] timesteps = new float[guidance.active() ? 2 * which.length : which.length];
+        for (int i = 0; i < which.length; i++) {
+            RandomStream stream = update.stream(update.number(), NOISE, which[i]);
+            int t = (int) stream.randint(0, schedule.trainTimesteps());
+            float[] eps = stream.randn(each);
+            double signal = Math.sqrt(schedule.alphaCumprod(t));
+            double spread = Math.sqrt(1 - schedule.alphaCumprod(t));
+            for (int j = 0; j < each; j++) {
+                float x0 = clean[i * each + j];
+                noised[i * each + j] = (float) (signal * x0 + spread * eps[j]);
+                target[i * each + j] = switch (schedule.prediction()) {
+                    case EPSILON -> eps[j];
+                    case V -> (float) (signal * eps[j] - spread * x0);
+                };
+            }
+            for (int j = i; j < timesteps.length; j += which.length) {
+                timesteps[j] = t;
+            }
+        }
+        Var x = tape.constant(backend.floats("x_t", size, noised));
+        Var predicted = tape.segment1("denoise", in -> guidance.mixed(parts.model().unet().forward(guidance.doubled(in[0]), context, timesteps)), x);
+        Var error = predicted.apply(new LinearCombination(0, 1, -1), tape.constant(backend.floats("target", size, target)));
+        Shape perImage = Shape.of(which.length, 1, 1, 1);
+        Var weights = tape.constant(backend.floats("weights", Shape.of(which.length), all.of(WEIGHTS, which)));
+        return error.apply(Unary.pow(2)).apply(SumTo.mean(size, perImage)).reshape(which.length).times(weights);
+    }
+
+    @Override public SequencedMap<String, Tensor> state() {
+        return rollouts.map(r -> r.state(backend)).orElseGet(LinkedHashMap::new);
+    }
+
+    @Override public void restore(Map<String, Tensor> saved) {
+        rollouts = Rollouts.restore(backend, saved);
+    }
+}
