@@ -1,4 +1,4 @@
-// Scaled dot-product attention over heads, forward and backward, float32; the score matrix exists only 32 entries at a time.
+// Scaled dot-product attention over heads, forward and backward, float32 (16 bits: attention_mma.cuh, attention_512.cu); the score matrix exists only 32 entries at a time.
 //
 //   s = scale * q k^T (row n sees keys 0..n when causal), p = softmax(s), y = p v, lse = log(sum(exp(s))); online softmax (arXiv 2205.14135)
 //   backward: delta = sum(dy * y), p = exp(s - lse), ds = scale * p * (dy v^T - delta), dq = ds k, dk = ds^T q, dv = p^T dy
@@ -6,15 +6,10 @@
 // q, y, dy [B,N,C], k, v [B,M,C], lse, delta [B,A,N]; head a has channels a * d .. (a + 1) * d - 1. Grid: (rows / 4, heads, B), 128
 // threads; each warp has one row of the result: lanes stand for 32 keys (queries) while scores are formed, for channels while results add up.
 // WIDTH = channels of a head per lane. No shared memory. Accumulation: float32 in a fixed order: deterministic.
-#include "common.cuh"
+#include "attention.cuh"
 
 #define WARPS 4
 #define EVERYONE 0xFFFFFFFFu
-
-struct Heads {
-    i64 n, m, heads, d;
-    i64 causal;
-};
 
 struct Row {
     int at;     // which row of the result
@@ -37,10 +32,6 @@ __device__ __forceinline__ float dot(const float* a, const float* b, int d) {
         sum += a[i] * b[i];
     }
     return sum;
-}
-
-__device__ __forceinline__ int visible(const Heads& h, int n) {
-    return (int) (h.causal && n + 1 < h.m ? n + 1 : h.m);
 }
 
 // sum[j] += (lane's weight) * (the lane's row of x), over the `count` lanes; lane l adds up channels l, l + 32, ...
@@ -73,7 +64,7 @@ template <int WIDTH> __device__ __forceinline__ void forward(const float* q, con
         return;
     }
     int lane = threadIdx.x & 31;
-    int keys = visible(h, r.at);
+    int keys = (int) visible(h, r.at);
     const float* query = q + r.q + r.at * r.stride;
     float top = -INFINITY;
     float total = 0;
@@ -100,7 +91,7 @@ template <int WIDTH> __device__ __forceinline__ void forward(const float* q, con
 
 // Weight of a score's gradient. A row that sees one key has p = 1 whatever its score: exactly no gradient.
 __device__ __forceinline__ float score_gradient(const Heads& h, int n, float p, float dp, float delta, float scale) {
-    return visible(h, n) == 1 ? 0 : scale * (p * (dp - delta));
+    return sees_one(h, n) ? 0 : scale * (p * (dp - delta));
 }
 
 template <int WIDTH> __device__ __forceinline__ void backward_q(const float* q, const float* k, const float* v, const float* lse, const float* delta,
@@ -110,7 +101,7 @@ template <int WIDTH> __device__ __forceinline__ void backward_q(const float* q, 
         return;
     }
     int lane = threadIdx.x & 31;
-    int keys = visible(h, r.at);
+    int keys = (int) visible(h, r.at);
     i64 query = r.q + r.at * r.stride;
     float sum[WIDTH] = {};
     for (int first = 0; first < keys; first += 32) {
@@ -155,7 +146,7 @@ template <int WIDTH> __device__ __forceinline__ void backward_kv(const float* q,
     put(dv + key, dv_sum, 1, h.d);
 }
 
-extern "C" __global__ void attention_delta_f32(const float* y, const float* dy, float* delta, Heads h) {
+template <typename T> __device__ __forceinline__ void sum_of_products(const T* y, const T* dy, float* delta, const Heads& h) {
     Row r = row_of(h);
     if (r.at >= h.n) {
         return;
@@ -163,13 +154,17 @@ extern "C" __global__ void attention_delta_f32(const float* y, const float* dy, 
     i64 query = r.q + r.at * r.stride;
     float sum = 0;
     for (int i = threadIdx.x & 31; i < h.d; i += 32) {
-        sum += dy[query + i] * y[query + i];
+        sum += to_float(dy[query + i]) * to_float(y[query + i]);
     }
     sum = warp_sum(sum);
     if ((threadIdx.x & 31) == 0) {
         delta[r.stat + r.at] = sum;
     }
 }
+
+extern "C" __global__ void attention_delta_f32(const float* y, const float* dy, float* delta, Heads h) { sum_of_products(y, dy, delta, h); }
+extern "C" __global__ void attention_delta_bf16(const bf16* y, const bf16* dy, float* delta, Heads h) { sum_of_products(y, dy, delta, h); }
+extern "C" __global__ void attention_delta_f16(const f16* y, const f16* dy, float* delta, Heads h) { sum_of_products(y, dy, delta, h); }
 
 #define ENTRIES(WIDTH) \
     extern "C" __global__ void attention_fwd_##WIDTH##_f32(const float* q, const float* k, const float* v, float* y, float* lse, Heads h, float scale) { \

@@ -1,4 +1,4 @@
-// Resampling of channels-last images, float32: nearest upsampling, bilinear and bicubic resizing with half-pixel centres, and their adjoints.
+// Resampling of channels-last images of any activation type: nearest upsampling, bilinear and bicubic resizing with half-pixel centres, and their adjoints.
 //
 // Resizing is separable: y[oh, ow] = sum over (h, w) of weight(oh, h) * weight(ow, w) * x[h, w]. Without antialias the 2 or 4 nearest pixels
 // count, what lies outside being the border pixel; with it the filter widens by the factor of shrinking and its weights are normalised.
@@ -8,7 +8,7 @@
 // computed in float64, sums in float32 in a fixed order: deterministic.
 #include "common.cuh"
 
-extern "C" __global__ void upsample_nearest_f32(const float* x, float* y, i64 n, i64 h, i64 w, i64 c, i64 factor) {
+template <typename T> __device__ __forceinline__ void upsample_nearest(const T* x, T* y, i64 n, i64 h, i64 w, i64 c, i64 factor) {
     EACH(i, n) {
         i64 ow = i / c % (w * factor);
         i64 oh = i / c / (w * factor) % (h * factor);
@@ -17,16 +17,18 @@ extern "C" __global__ void upsample_nearest_f32(const float* x, float* y, i64 n,
     }
 }
 
-extern "C" __global__ void upsample_nearest_bwd_f32(const float* dy, float* dx, i64 n, i64 h, i64 w, i64 c, i64 factor) {
+template <typename T> __device__ __forceinline__ void upsample_nearest_bwd(const T* dy, T* dx, i64 n, i64 h, i64 w, i64 c, i64 factor) {
     EACH(i, n) {
         i64 row = i / c / w;
         float sum = 0;
+#pragma unroll 1
         for (i64 a = 0; a < factor; a++) {
+#pragma unroll 1
             for (i64 b = 0; b < factor; b++) {
-                sum += dy[((row * factor + a) * w * factor + i / c % w * factor + b) * c + i % c];
+                sum += to_float(dy[((row * factor + a) * w * factor + i / c % w * factor + b) * c + i % c]);
             }
         }
-        dx[i] = sum;
+        dx[i] = from_float<T>(sum);
     }
 }
 
@@ -67,6 +69,7 @@ __device__ __forceinline__ Window window(const Axis& x, int o) {
     w.from = max(0, (int) (middle - support + 0.5));
     w.to = min((int) x.in, (int) (middle + support + 0.5));
     w.sum = 0;
+#pragma unroll 1
     for (int t = w.from; t < w.to; t++) {
         w.sum += filter(x, (t - w.centre) / w.scale);
     }
@@ -83,6 +86,7 @@ __device__ __forceinline__ int clamped(const Axis& x, int t) { return max(0, min
 __device__ __forceinline__ float weight(const Axis& x, int o, int i) {
     Window w = window(x, o);
     float sum = 0;
+#pragma unroll 1
     for (int t = w.from; t < w.to; t++) {
         if (clamped(x, t) == i) {
             sum += tap(x, w, t);
@@ -91,20 +95,22 @@ __device__ __forceinline__ float weight(const Axis& x, int o, int i) {
     return sum;
 }
 
-extern "C" __global__ void resize_f32(const float* x, float* y, i64 n, i64 c, Axis rows, Axis columns) {
+template <typename T> __device__ __forceinline__ void resize(const T* x, T* y, i64 n, i64 c, Axis rows, Axis columns) {
     EACH(i, n) {
         Window across = window(columns, (int) (i / c % columns.out));
         Window down = window(rows, (int) (i / c / columns.out % rows.out));
-        const float* image = x + i / c / columns.out / rows.out * rows.in * columns.in * c + i % c;
+        const T* image = x + i / c / columns.out / rows.out * rows.in * columns.in * c + i % c;
         float sum = 0;
+#pragma unroll 1
         for (int h = down.from; h < down.to; h++) {
             float row = 0;
+#pragma unroll 1
             for (int w = across.from; w < across.to; w++) {
-                row += tap(columns, across, w) * image[(clamped(rows, h) * columns.in + clamped(columns, w)) * c];
+                row += tap(columns, across, w) * to_float(image[(clamped(rows, h) * columns.in + clamped(columns, w)) * c]);
             }
             sum += tap(rows, down, h) * row;
         }
-        y[i] = sum;
+        y[i] = from_float<T>(sum);
     }
 }
 
@@ -121,22 +127,36 @@ __device__ __forceinline__ double support(const Axis& x) {
     return x.radius * (x.antialias && x.in > x.out ? (double) x.in / x.out : 1);
 }
 
-extern "C" __global__ void resize_bwd_f32(const float* dy, float* dx, i64 n, i64 c, Axis rows, Axis columns) {
+template <typename T> __device__ __forceinline__ void resize_bwd(const T* dy, T* dx, i64 n, i64 c, Axis rows, Axis columns) {
     EACH(i, n) {
         int w = (int) (i / c % columns.in);
         int h = (int) (i / c / columns.in % rows.in);
-        const float* image = dy + i / c / columns.in / rows.in * rows.out * columns.out * c + i % c;
+        const T* image = dy + i / c / columns.in / rows.in * rows.out * columns.out * c + i % c;
         float sum = 0;
+#pragma unroll 1
         for (int oh = first_reader(rows, h, support(rows)); oh <= last_reader(rows, h, support(rows)); oh++) {
             float down = weight(rows, oh, h);
             if (down != 0) {
                 float row = 0;
+#pragma unroll 1
                 for (int ow = first_reader(columns, w, support(columns)); ow <= last_reader(columns, w, support(columns)); ow++) {
-                    row += weight(columns, ow, w) * image[(oh * columns.out + ow) * c];
+                    row += weight(columns, ow, w) * to_float(image[(oh * columns.out + ow) * c]);
                 }
                 sum += down * row;
             }
         }
-        dx[i] = sum;
+        dx[i] = from_float<T>(sum);
     }
 }
+
+#define ENTRIES(T) \
+    extern "C" __global__ void upsample_nearest_##T(const T* x, T* y, i64 n, i64 h, i64 w, i64 c, i64 factor) { upsample_nearest(x, y, n, h, w, c, factor); } \
+    extern "C" __global__ void upsample_nearest_bwd_##T(const T* dy, T* dx, i64 n, i64 h, i64 w, i64 c, i64 factor) { \
+        upsample_nearest_bwd(dy, dx, n, h, w, c, factor); \
+    } \
+    extern "C" __global__ void resize_##T(const T* x, T* y, i64 n, i64 c, Axis rows, Axis columns) { resize(x, y, n, c, rows, columns); } \
+    extern "C" __global__ void resize_bwd_##T(const T* dy, T* dx, i64 n, i64 c, Axis rows, Axis columns) { resize_bwd(dy, dx, n, c, rows, columns); }
+typedef float f32;
+ENTRIES(f32)
+ENTRIES(f16)
+ENTRIES(bf16)

@@ -1,184 +1,220 @@
-// Group and layer normalisation, softmax and the gated GELU on rows of channels, float32.
+// Group normalisation, alone or with SiLU behind it, on images [B,rows,C] of any activation type; gamma, beta and statistics float32.
 //
-//   y = gamma * (x - mean) * rstd + beta, rstd = 1 / sqrt(var + eps), var the biased variance
-//   dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) with g = gamma * dy, xhat = (x - mean) * rstd
+//   y = gamma * (x - mean) * rstd + beta, rstd = 1 / sqrt(var + eps), var the biased variance; y = silu(that)
+//   dx = rstd * (g - mean(g) - xhat * mean(g * xhat)) with g = gamma * dy (* silu'), xhat = (x - mean) * rstd
 //
-// A group is `width` neighbouring channels of `rows` rows of one image; a layer norm's is one row (rows = 1, width = channels). Grids: one
-// block of 256 threads per group or row; gradients of gamma and beta: one block per channel. Shared memory: 256 bytes. Statistics and sums
-// accumulate in float64 in a fixed order: deterministic.
-#include "common.cuh"
+// A group is `width` neighbouring channels of all rows of an image. Grid: (chunks of rows, groups, images), 256 threads. One chunk: sums and
+// results in one launch, the second reading of x from the cache. More: a launch for each chunk's two sums, and one that adds them up, in order.
+// Gradients of gamma and beta: a block of 32 x 32 threads per 32 channels. Shared memory: 512 bytes, 8 KiB. V neighbouring channels are read
+// at once. Sums: float32 per thread, float64 over threads, in a fixed order: deterministic.
+#include "norm.cuh"
 
-// Element e of group g: images of `rows` x `channels`, `groups` groups each.
-__device__ __forceinline__ i64 element(i64 g, i64 e, i64 rows, i64 channels, i64 groups) {
-    i64 width = channels / groups;
-    return (g / groups * rows + e / width) * channels + g % groups * width + e % width;
+// chunk: rows of a block; phase: 0 sums and results, 1 sums only, 2 results from the chunks' sums
+struct Groups {
+    i64 rows, channels, groups, width, chunk, phase;
+};
+
+// The block's part of a group.
+struct Part {
+    i64 at;      // its first element
+    i64 stat;    // the group
+    int rows;
+    int channel; // its first channel
+
+    __device__ __forceinline__ explicit Part(const Groups& g) {
+        i64 first = blockIdx.x * g.chunk;
+        channel = (int) (blockIdx.y * g.width);
+        at = (blockIdx.z * g.rows + first) * g.channels + channel;
+        stat = blockIdx.z * g.groups + blockIdx.y;
+        rows = (int) min(g.chunk, g.rows - first);
+    }
+};
+
+__device__ __forceinline__ double group_size(const Groups& g) { return (double) g.rows * (double) g.width; }
+
+// Visits the units of a part; AT is a unit's first element, CHANNEL its first channel.
+#define EACH_UNIT(p, g) _Pragma("unroll 1") for (Share s(threadIdx.x, blockDim.x, (int) g.width / V); s.row < p.rows; s.next())
+#define AT (p.at + s.row * g.channels + s.unit * V)
+#define CHANNEL (p.channel + s.unit * V)
+
+// The sums over all chunks of a group.
+__device__ __forceinline__ Sums over_chunks(const Sums* partial, i64 group) {
+    Sums s = {0, 0};
+    partial += group * gridDim.x;
+#pragma unroll 1
+    for (int i = 0; i < gridDim.x; i++) {
+        s.a += partial[i].a;
+        s.b += partial[i].b;
+    }
+    return s;
 }
 
-__device__ __forceinline__ i64 channel(i64 g, i64 e, i64 channels, i64 groups) {
-    i64 width = channels / groups;
-    return g % groups * width + e % width;
+template <int V, typename T> __device__ __forceinline__ Sums moments(const T* x, const Part& p, const Groups& g) {
+    Moments m;
+    EACH_UNIT(p, g) {
+        float v[V];
+        load(v, x + AT);
+#pragma unroll
+        for (int i = 0; i < V; i++) {
+            m.add(v[i]);
+        }
+    }
+    m.close();
+    return over_block(m.sum, m.squares);
 }
 
-__device__ __forceinline__ float sigmoid(float x) { return 1 / (1 + expf(-x)); }
-
-template <bool SILU> __device__ __forceinline__ void norm_fwd(const float* x, const float* gamma, const float* beta, float* y, float* mean, float* rstd,
-        i64 rows, i64 channels, i64 groups, double eps) {
-    __shared__ double scratch[32];
-    i64 g = blockIdx.x;
-    i64 n = rows * (channels / groups);
-    double sum = 0;
-    for (i64 e = threadIdx.x; e < n; e += blockDim.x) {
-        sum += (double) x[element(g, e, rows, channels, groups)];
+template <bool SILU, int V, typename T> __device__ __forceinline__ void normalise(const T* x, const float* gamma, const float* beta, T* y,
+        float* mean, float* rstd, Sums sums, double eps, const Part& p, const Groups& g) {
+    Statistics st = statistics(sums.a, sums.b, group_size(g), eps);
+    if (threadIdx.x == 0 && blockIdx.x == 0) {
+        mean[p.stat] = st.mean;
+        rstd[p.stat] = st.rstd;
     }
-    double m = block_sum(sum, scratch) / n;
-    double squares = 0;
-    for (i64 e = threadIdx.x; e < n; e += blockDim.x) {
-        double d = x[element(g, e, rows, channels, groups)] - m;
-        squares += d * d;
-    }
-    double r = 1 / sqrt(block_sum(squares, scratch) / n + eps);
-    if (threadIdx.x == 0) {
-        mean[g] = (float) m;
-        rstd[g] = (float) r;
-    }
-    for (i64 e = threadIdx.x; e < n; e += blockDim.x) {
-        i64 i = element(g, e, rows, channels, groups);
-        i64 c = channel(g, e, channels, groups);
-        float z = gamma[c] * ((x[i] - (float) m) * (float) r) + beta[c];
-        y[i] = SILU ? z * sigmoid(z) : z;
+    EACH_UNIT(p, g) {
+        i64 at = AT;
+        int c = CHANNEL;
+        float v[V];
+        load(v, x + at);
+#pragma unroll
+        for (int i = 0; i < V; i++) {
+            float z = gamma[c + i] * ((v[i] - st.mean) * st.rstd) + beta[c + i];
+            v[i] = SILU ? z * sigmoid(z) : z;
+        }
+        store(y + at, v);
     }
 }
 
-extern "C" __global__ void norm_fwd_f32(const float* x, const float* gamma, const float* beta, float* y, float* mean, float* rstd,
-        i64 rows, i64 channels, i64 groups, double eps) {
-    norm_fwd<false>(x, gamma, beta, y, mean, rstd, rows, channels, groups, eps);
-}
-
-extern "C" __global__ void norm_silu_fwd_f32(const float* x, const float* gamma, const float* beta, float* y, float* mean, float* rstd,
-        i64 rows, i64 channels, i64 groups, double eps) {
-    norm_fwd<true>(x, gamma, beta, y, mean, rstd, rows, channels, groups, eps);
+// Sums of g and of g * xhat.
+template <bool SILU, int V, typename T> __device__ __forceinline__ Sums gradient_sums(const T* x, const float* gamma, const float* beta,
+        Statistics st, const T* dy, const Part& p, const Groups& g) {
+    float sum = 0;
+    float dot = 0;
+    EACH_UNIT(p, g) {
+        i64 at = AT;
+        int c = CHANNEL;
+        float v[V];
+        float d[V];
+        load(v, x + at);
+        load(d, dy + at);
+#pragma unroll
+        for (int i = 0; i < V; i++) {
+            float xhat = (v[i] - st.mean) * st.rstd;
+            float inner = inner_gradient<SILU>(xhat, d[i], gamma[c + i], SILU ? beta[c + i] : 0);
+            sum += inner;
+            dot += inner * xhat;
+        }
+    }
+    return over_block(sum, dot);
 }
 
 // dx may be dy: every thread writes only what it alone reads after the sums.
-extern "C" __global__ void norm_bwd_f32(const float* x, const float* gamma, const float* mean, const float* rstd, const float* dy, float* dx,
-        i64 rows, i64 channels, i64 groups) {
-    __shared__ double scratch[32];
-    i64 g = blockIdx.x;
-    i64 n = rows * (channels / groups);
-    float m = mean[g];
-    float r = rstd[g];
-    double sum = 0;
-    double dot = 0;
-    for (i64 e = threadIdx.x; e < n; e += blockDim.x) {
-        i64 i = element(g, e, rows, channels, groups);
-        double d = (double) gamma[channel(g, e, channels, groups)] * dy[i];
-        sum += d;
-        dot += d * ((x[i] - m) * r);
-    }
-    double sum_mean = block_sum(sum, scratch) / n;
-    double dot_mean = block_sum(dot, scratch) / n;
-    for (i64 e = threadIdx.x; e < n; e += blockDim.x) {
-        i64 i = element(g, e, rows, channels, groups);
-        double d = (double) gamma[channel(g, e, channels, groups)] * dy[i];
-        dx[i] = (float) (r * (d - sum_mean - (double) ((x[i] - m) * r) * dot_mean));
+template <bool SILU, int V, typename T> __device__ __forceinline__ void differentiate(const T* x, const float* gamma, const float* beta,
+        Statistics st, const T* dy, T* dx, Sums sums, const Part& p, const Groups& g) {
+    float mean_g = (float) (sums.a / group_size(g));
+    float mean_dot = (float) (sums.b / group_size(g));
+    EACH_UNIT(p, g) {
+        i64 at = AT;
+        int c = CHANNEL;
+        float v[V];
+        float d[V];
+        load(v, x + at);
+        load(d, dy + at);
+#pragma unroll
+        for (int i = 0; i < V; i++) {
+            float xhat = (v[i] - st.mean) * st.rstd;
+            float inner = inner_gradient<SILU>(xhat, d[i], gamma[c + i], SILU ? beta[c + i] : 0);
+            v[i] = st.rstd * (inner - mean_g - xhat * mean_dot);
+        }
+        store(dx + at, v);
     }
 }
 
 // dz = silu'(z) * dy with z the normalised value; dz may be dy.
-extern "C" __global__ void norm_silu_bwd_f32(const float* x, const float* gamma, const float* beta, const float* mean, const float* rstd,
-        const float* dy, float* dz, i64 n, i64 rows, i64 channels, i64 groups) {
+template <typename T> __device__ __forceinline__ void silu_bwd(const T* x, const float* gamma, const float* beta, const float* mean, const float* rstd,
+        const T* dy, T* dz, i64 n, const Groups& g) {
     EACH(i, n) {
-        i64 c = i % channels;
-        i64 g = i / channels / rows * groups + c / (channels / groups);
-        float z = gamma[c] * ((x[i] - mean[g]) * rstd[g]) + beta[c];
+        i64 c = i % g.channels;
+        i64 group = i / g.channels / g.rows * g.groups + c / g.width;
+        float z = gamma[c] * ((to_float(x[i]) - mean[group]) * rstd[group]) + beta[c];
         float s = sigmoid(z);
-        dz[i] = s * (1 + z * (1 - s)) * dy[i];
+        dz[i] = from_float<T>(s * (1 + z * (1 - s)) * to_float(dy[i]));
     }
 }
 
-// Gradients of gamma and beta: one block per channel.
-extern "C" __global__ void norm_bwd_parameters_f32(const float* x, const float* mean, const float* rstd, const float* dy, float* dgamma, float* dbeta,
-        i64 images, i64 rows, i64 channels, i64 groups) {
-    __shared__ double scratch[32];
-    i64 c = blockIdx.x;
-    double dot = 0;
-    double sum = 0;
-    for (i64 row = threadIdx.x; row < images * rows; row += blockDim.x) {
-        i64 g = row / rows * groups + c / (channels / groups);
-        i64 i = row * channels + c;
-        dot += (double) dy[i] * ((x[i] - mean[g]) * rstd[g]);
-        sum += dy[i];
-    }
-    dot = block_sum(dot, scratch);
-    sum = block_sum(sum, scratch);
-    if (threadIdx.x == 0) {
-        dgamma[c] = (float) dot;
-        dbeta[c] = (float) sum;
-    }
-}
+#define COLUMNS 32
 
-// Softmax of rows of n; one block per row.
-extern "C" __global__ void softmax_fwd_f32(const float* x, float* y, i64 n) {
-    __shared__ float largest[32];
-    __shared__ double scratch[32];
-    x += blockIdx.x * n;
-    y += blockIdx.x * n;
-    float top = -INFINITY;
-    for (i64 i = threadIdx.x; i < n; i += blockDim.x) {
-        top = fmaxf(top, x[i]);
+// Gradients of gamma and beta; threads (32 channels, 32 rows at a time).
+template <typename T> __device__ __forceinline__ void parameters_bwd(const T* x, const float* mean, const float* rstd, const T* dy, float* dgamma, float* dbeta,
+        i64 images, const Groups& g) {
+    __shared__ float dots[COLUMNS][COLUMNS];
+    __shared__ float sums[COLUMNS][COLUMNS];
+    i64 c = blockIdx.x * (i64) COLUMNS + threadIdx.x;
+    float dot = 0;
+    float sum = 0;
+    if (c < g.channels) {
+        for (i64 row = threadIdx.y; row < images * g.rows; row += COLUMNS) {
+            i64 group = row / g.rows * g.groups + c / g.width;
+            float d = to_float(dy[row * g.channels + c]);
+            dot += d * ((to_float(x[row * g.channels + c]) - mean[group]) * rstd[group]);
+            sum += d;
+        }
     }
-    top = warp_max(top);
-    if ((threadIdx.x & 31) == 0) {
-        largest[threadIdx.x >> 5] = top;
-    }
+    dots[threadIdx.y][threadIdx.x] = dot;
+    sums[threadIdx.y][threadIdx.x] = sum;
     __syncthreads();
-    for (int w = 0; w < blockDim.x >> 5; w++) {
-        top = fmaxf(top, largest[w]);
-    }
-    double sum = 0;
-    for (i64 i = threadIdx.x; i < n; i += blockDim.x) {
-        sum += (double) expf(x[i] - top);
-    }
-    float scale = (float) (1 / block_sum(sum, scratch));
-    for (i64 i = threadIdx.x; i < n; i += blockDim.x) {
-        y[i] = expf(x[i] - top) * scale;
-    }
-}
-
-// dx = y * (dy - sum of y * dy) per row; dx may be dy.
-extern "C" __global__ void softmax_bwd_f32(const float* y, const float* dy, float* dx, i64 n) {
-    __shared__ double scratch[32];
-    y += blockIdx.x * n;
-    dy += blockIdx.x * n;
-    dx += blockIdx.x * n;
-    double dot = 0;
-    for (i64 i = threadIdx.x; i < n; i += blockDim.x) {
-        dot += (double) y[i] * dy[i];
-    }
-    dot = block_sum(dot, scratch);
-    for (i64 i = threadIdx.x; i < n; i += blockDim.x) {
-        dx[i] = (float) (y[i] * (dy[i] - dot));
+    if (threadIdx.y == 0 && c < g.channels) {
+        double all = 0;
+        double all_dots = 0;
+        for (int r = 0; r < COLUMNS; r++) {
+            all += sums[r][threadIdx.x];
+            all_dots += dots[r][threadIdx.x];
+        }
+        dgamma[c] = (float) all_dots;
+        dbeta[c] = (float) all;
     }
 }
 
-__device__ __forceinline__ float normal_cdf(float x) { return erfcf(x * -0.70710678f) / 2; }
-
-// y = value * gelu(gate), [value, gate] the halves of a row of x; y has n elements, rows of `channels`.
-extern "C" __global__ void geglu_fwd_f32(const float* x, float* y, i64 n, i64 channels) {
-    EACH(i, n) {
-        const float* row = x + i / channels * 2 * channels;
-        float gate = row[channels + i % channels];
-        y[i] = row[i % channels] * (gate * normal_cdf(gate));
+// The block's sums, by `own` unless other blocks formed them; ends the kernel where sums are all it is for.
+#define SUMS(own) \
+    Sums sums = g.phase == 2 ? over_chunks(partial, p.stat) : own; \
+    if (g.phase == 1) { \
+        if (threadIdx.x == 0) { \
+            partial[p.stat * gridDim.x + blockIdx.x] = sums; \
+        } \
+        return; \
     }
-}
 
-extern "C" __global__ void geglu_bwd_f32(const float* x, const float* dy, float* dx, i64 n, i64 channels) {
-    EACH(i, n) {
-        i64 at = i / channels * 2 * channels + i % channels;
-        float gate = x[at + channels];
-        float cdf = normal_cdf(gate);
-        float value = x[at];
-        dx[at] = dy[i] * (gate * cdf);
-        dx[at + channels] = dy[i] * value * (cdf + gate * (expf(gate * gate / -2) * 0.39894228f));
+#define KERNELS(T, V, name, SILU) \
+    extern "C" __global__ void group_norm_##name##fwd_##V##_##T(const T* x, const float* gamma, const float* beta, T* y, float* mean, float* rstd, \
+            Groups g, Sums* partial, double eps) { \
+        Part p(g); \
+        SUMS(moments<V>(x, p, g)) \
+        normalise<SILU, V>(x, gamma, beta, y, mean, rstd, sums, eps, p, g); \
+    } \
+    extern "C" __global__ void group_norm_##name##bwd_##V##_##T(const T* x, const float* gamma, const float* beta, const float* mean, const float* rstd, \
+            const T* dy, T* dx, Groups g, Sums* partial) { \
+        Part p(g); \
+        Statistics st = {mean[p.stat], rstd[p.stat]}; \
+        SUMS((gradient_sums<SILU, V>(x, gamma, beta, st, dy, p, g))) \
+        differentiate<SILU, V>(x, gamma, beta, st, dy, dx, sums, p, g); \
     }
-}
+
+#define WIDTH(T, V) \
+    KERNELS(T, V, , false) \
+    KERNELS(T, V, silu_, true)
+
+#define TYPE(T) \
+    WIDTH(T, 1) \
+    WIDTH(T, 2) \
+    WIDTH(T, 4) \
+    extern "C" __global__ void group_norm_silu_gradient_##T(const T* x, const float* gamma, const float* beta, const float* mean, const float* rstd, \
+            const T* dy, T* dz, i64 n, Groups g) { \
+        silu_bwd(x, gamma, beta, mean, rstd, dy, dz, n, g); \
+    } \
+    extern "C" __global__ void norm_bwd_parameters_##T(const T* x, const float* mean, const float* rstd, const T* dy, float* dgamma, float* dbeta, \
+            i64 images, Groups g) { \
+        parameters_bwd(x, mean, rstd, dy, dgamma, dbeta, images, g); \
+    }
+TYPE(f32)
+TYPE(f16)
+TYPE(bf16)

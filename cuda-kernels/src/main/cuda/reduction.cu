@@ -1,4 +1,4 @@
-// Sums over any axes, their adjoint, and the global norm.
+// Sums over any axes, their adjoint, and the global norm. Names end in the types of x and y.
 //
 //   sum_to:       y[o] = scale * sum over r of x[kept(o) + reduced(r)]
 //   broadcast_to: y[i] = scale * x[index(i)]
@@ -31,27 +31,35 @@ __device__ __forceinline__ i64 offset(const Walk& w, i64 index) {
     return at;
 }
 
-template <typename T> __device__ __forceinline__ void sum_to_rows(const T* x, T* y, double scale, i64 count, const Walk& kept, const Walk& reduced) {
+// An element in the type that sums start from, and a sum in the type of results.
+template <typename T> __device__ __forceinline__ double to_double(T x) { return to_float(x); }
+template <> __device__ __forceinline__ double to_double<double>(double x) { return x; }
+template <typename T> __device__ __forceinline__ T from_double(double x) { return from_float<T>((float) x); }
+template <> __device__ __forceinline__ double from_double<double>(double x) { return x; }
+
+template <typename T, typename Y> __device__ __forceinline__ void sum_to_rows(const T* x, Y* y, double scale, i64 count, const Walk& kept, const Walk& reduced) {
     __shared__ double scratch[32];
     const T* from = x + offset(kept, blockIdx.x);
     double sum = 0;
+#pragma unroll 1
     for (i64 i = threadIdx.x; i < count; i += blockDim.x) {
-        sum += (double) from[offset(reduced, i)];
+        sum += to_double(from[offset(reduced, i)]);
     }
     sum = block_sum(sum, scratch);
     if (threadIdx.x == 0) {
-        y[blockIdx.x] = (T) (scale * sum);
+        y[blockIdx.x] = from_double<Y>(scale * sum);
     }
 }
 
-template <typename T> __device__ __forceinline__ void sum_to_columns(const T* x, T* y, double scale, i64 results, i64 count, const Walk& kept, const Walk& reduced) {
+template <typename T, typename Y> __device__ __forceinline__ void sum_to_columns(const T* x, Y* y, double scale, i64 results, i64 count, const Walk& kept, const Walk& reduced) {
     __shared__ double scratch[ROWS][COLUMNS];
     i64 o = blockIdx.x * (i64) COLUMNS + threadIdx.x;
     double sum = 0;
     if (o < results) {
         const T* from = x + offset(kept, o);
-        for (i64 i = threadIdx.y; i < count; i += ROWS) {
-            sum += (double) from[offset(reduced, i)];
+    #pragma unroll 1
+    for (i64 i = threadIdx.y; i < count; i += ROWS) {
+            sum += to_double(from[offset(reduced, i)]);
         }
     }
     scratch[threadIdx.y][threadIdx.x] = sum;
@@ -60,26 +68,39 @@ template <typename T> __device__ __forceinline__ void sum_to_columns(const T* x,
         for (int r = 1; r < ROWS; r++) {
             sum += scratch[r][threadIdx.x];
         }
-        y[o] = (T) (scale * sum);
+        y[o] = from_double<Y>(scale * sum);
     }
 }
 
+template <typename T> __device__ __forceinline__ T scaled(double scale, T x) { return from_float<T>((float) scale * to_float(x)); }
+template <> __device__ __forceinline__ double scaled<double>(double scale, double x) { return scale * x; }
+
 template <typename T> __device__ __forceinline__ void broadcast_to(const T* x, T* y, double scale, i64 n, const Walk& from) {
-    EACH(i, n) { y[i] = (T) scale * x[offset(from, i)]; }
+    EACH(i, n) { y[i] = scaled(scale, x[offset(from, i)]); }
 }
 
-#define ENTRIES(T, suffix) \
-    extern "C" __global__ void sum_to_rows_##suffix(const T* x, T* y, double scale, i64 count, Walk kept, Walk reduced) { \
+#define SUMS(T, Y, suffix) \
+    extern "C" __global__ void sum_to_rows_##suffix(const T* x, Y* y, double scale, i64 count, Walk kept, Walk reduced) { \
         sum_to_rows(x, y, scale, count, kept, reduced); \
     } \
-    extern "C" __global__ void sum_to_columns_##suffix(const T* x, T* y, double scale, i64 results, i64 count, Walk kept, Walk reduced) { \
+    extern "C" __global__ void sum_to_columns_##suffix(const T* x, Y* y, double scale, i64 results, i64 count, Walk kept, Walk reduced) { \
         sum_to_columns(x, y, scale, results, count, kept, reduced); \
-    } \
+    }
+SUMS(float, float, f32_f32)
+SUMS(double, double, f64_f64)
+SUMS(f16, f16, f16_f16)
+SUMS(f16, float, f16_f32)
+SUMS(bf16, bf16, bf16_bf16)
+SUMS(bf16, float, bf16_f32)
+
+#define BROADCAST(T, suffix) \
     extern "C" __global__ void broadcast_to_##suffix(const T* x, T* y, double scale, i64 n, Walk from) { \
         broadcast_to(x, y, scale, n, from); \
     }
-ENTRIES(float, f32)
-ENTRIES(double, f64)
+BROADCAST(float, f32)
+BROADCAST(double, f64)
+BROADCAST(f16, f16)
+BROADCAST(bf16, bf16)
 
 // Rows of the table: x. Block b sums chunks b, b + grid, ...; `first`: overwrites what earlier launches left.
 extern "C" __global__ void square_sum_f32(const Span* table, int rows, i64 chunks, double* partial, int first) {

@@ -27,6 +27,12 @@ public interface NormKernels extends ElementwiseKernels {
     /// Then {@link #groupNormBackward} takes dz to dx, and {@link #groupNormBackwardParameters} to dgamma and dbeta.
     void groupNormSiluBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dy, Tensor dz);
 
+    /// The gradient of x of `silu(groupNorm(x))`, where gamma and beta need none: in one pass where the backend can; `dx` may be `dy`.
+    default void groupNormSiluBackwardInput(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dy, Tensor dx) {
+        groupNormSiluBackward(x, gamma, beta, mean, rstd, dy, dx);
+        groupNormBackward(x, gamma, mean, rstd, dx, dx);
+    }
+
     /// Layer normalisation of every row: x `[..., C]`, gamma and beta `[C]`, mean and rstd `[rows]`. Parity: torch.nn.functional.layer_norm.
     void layerNorm(double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd);
 

@@ -52,6 +52,15 @@ public interface AttentionContract extends Contract {
         attend(heads(4, 16, true), 2, 77, 77, 16, 1);
     }
 
+    /// Several tiles of rows and of keys, none of them whole, and heads beside each other.
+    @Test default void severalTilesOfRowsAndKeysWithTails() {
+        for (int width : new int[] {40, 64, 72, 88}) {
+            attend(heads(2, width, false), 1, 131, 97, width, 1);
+            attend(heads(2, width, true), 1, 97, 131, width, 1);
+        }
+        attend(heads(1, 200, true), 1, 67, 67, 200, 1);
+    }
+
     @Test default void causalAttentionOfUnequalLengths() {
         attend(heads(2, 8, true), 1, 5, 13, 8, 1);
         attend(heads(2, 8, true), 1, 13, 5, 8, 1);

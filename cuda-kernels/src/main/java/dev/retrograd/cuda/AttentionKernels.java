@@ -1,20 +1,24 @@
 package dev.retrograd.cuda;
 
 import static dev.retrograd.cuda.Launcher.address;
+import static dev.retrograd.cuda.Launcher.sameType;
+import static dev.retrograd.cuda.Launcher.suffix;
 
 import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
 
-/// Launches `attention.cu`: what {@link dev.retrograd.core.AttentionKernels} asks for, in float32, for heads of up to 512 channels.
+/// Launches `attention.cu` (float32), `attention_48.cu` … `attention_160.cu` and `attention_512.cu` (16 bits): what
+/// {@link dev.retrograd.core.AttentionKernels} asks for, for heads of up to 512 channels.
+///
+/// In 16 bits a head is padded to one of a few widths in shared memory; those of a multiple of 8 channels are read 16 bytes at a time.
 final class AttentionKernels {
-    private static final String MODULE = "attention";
-    private static final DType[] F32 = {DType.F32};
     private static final int WARPS = 4;
     private static final int LANES = 32;
-    /// Channels per lane that kernels are compiled for.
-    private static final int[] WIDTHS = {2, 5, 16};
+    /// Channels per lane that float32 kernels are compiled for.
+    private static final int[] WIDTHS_PER_LANE = {2, 5, 16};
+    private static final int VECTOR_BYTES = 16;
 
     private final Launcher launcher;
 
@@ -22,60 +26,163 @@ final class AttentionKernels {
         this.launcher = launcher;
     }
 
+    /// Kernels on tensor cores for heads of up to so many channels: rows of a block as the sources have them.
+    ///
+    /// @param together whether dk and dv come of one launch
+    private enum Wide {
+        UP_TO_48(48, 128, 64, true), UP_TO_64(64, 128, 64, true), UP_TO_80(80, 64, 64, true), UP_TO_160(160, 64, 32, true), UP_TO_512(512, 32, 32, false);
+
+        /// Two tiles of 32 rows, 520 channels and 2 bytes, and two times the four parts of 32 × 32 scores.
+        private static final int TILES_BYTES = 2 * 32 * 520 * 2;
+        private static final int PARTS_BYTES = 4 * 32 * 32 * 4;
+
+        final int channels;
+        final int forwardRows;
+        final int backwardRows;
+        final boolean together;
+
+        Wide(int channels, int forwardRows, int backwardRows, boolean together) {
+            this.channels = channels;
+            this.forwardRows = forwardRows;
+            this.backwardRows = backwardRows;
+            this.together = together;
+        }
+
+        static Wide of(int d) {
+            for (Wide w : values()) {
+                if (d <= w.channels) {
+                    return w;
+                }
+            }
+            throw tooWide(d);
+        }
+
+        String kernel(String name, DType type) {
+            return "attention_" + name + "_" + channels + "_" + suffix(type);
+        }
+
+        int forwardThreads() {
+            return this == UP_TO_512 ? 8 * LANES : 4 * LANES;
+        }
+
+        int backwardThreads() {
+            return this == UP_TO_512 ? 8 * LANES : backwardRows / 16 * LANES;
+        }
+
+        /// Dynamic shared memory.
+        int sharedBytes(int products) {
+            return this == UP_TO_512 ? TILES_BYTES + products * PARTS_BYTES : 0;
+        }
+    }
+
+    private static ShapeException tooWide(int d) {
+        return new ShapeException("attention: a head must have at most 512 channels, got " + d);
+    }
+
     void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp) {
-        Launcher.sameType("attention", F32, q, k, v, y, logSumExp);
-        require("attention", spec, q, k, logSumExp);
-        launcher.arguments().i64(address(q)).i64(address(k)).i64(address(v)).i64(address(y)).i64(address(logSumExp));
-        launch("attention_fwd_" + width(q, spec) + "_f32", spec, q, k, q.dim(1), true);
+        DType type = require("attention", spec, q, k, logSumExp, v, y);
+        operands(q, k, v, y, logSumExp);
+        if (type == DType.F32) {
+            perWarp("attention_fwd_" + perLane(q, spec) + "_f32", spec, q, k, q.dim(1), true);
+        } else {
+            Wide w = Wide.of(q.dim(2) / spec.heads());
+            heads(spec, q, k, vectors(spec, q, k, v, y)).f32((float) spec.scale());
+            perTile(w, w.kernel("fwd", type), grid(spec, q, q.dim(1), w.forwardRows, w.forwardThreads()), w.sharedBytes(1));
+        }
     }
 
     void attentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dy, Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
-        Launcher.sameType("attentionBackward", F32, q, k, v, y, logSumExp, dy, delta, dq, dk, dv);
-        require("attentionBackward", spec, q, k, logSumExp);
+        DType type = require("attentionBackward", spec, q, k, logSumExp, v, y, dy, dq, dk, dv);
         require("attentionBackward", spec, q, k, delta);
-        launcher.arguments().i64(address(y)).i64(address(dy)).i64(address(delta));
-        launch("attention_delta_f32", spec, q, k, q.dim(1), false);
-        operands(q, k, v, logSumExp, delta, dy).i64(address(dq));
-        launch("attention_bwd_q_" + width(q, spec) + "_f32", spec, q, k, q.dim(1), true);
-        operands(q, k, v, logSumExp, delta, dy).i64(address(dk)).i64(address(dv));
-        launch("attention_bwd_kv_" + width(q, spec) + "_f32", spec, q, k, k.dim(1), true);
+        operands(y, dy, delta);
+        perWarp("attention_delta_" + suffix(type), spec, q, k, q.dim(1), false);
+        if (type == DType.F32) {
+            int width = perLane(q, spec);
+            operands(q, k, v, logSumExp, delta, dy, dq);
+            perWarp("attention_bwd_q_" + width + "_f32", spec, q, k, q.dim(1), true);
+            operands(q, k, v, logSumExp, delta, dy, dk, dv);
+            perWarp("attention_bwd_kv_" + width + "_f32", spec, q, k, k.dim(1), true);
+            return;
+        }
+        Wide w = Wide.of(q.dim(2) / spec.heads());
+        boolean vectors = vectors(spec, q, k, v, dy, dq, dk, dv);
+        backward(w, "bwd_q", spec, vectors, 2, q.dim(1), q, k, v, logSumExp, delta, dy, dq);
+        if (w.together) {
+            backward(w, "bwd_kv", spec, vectors, 2, k.dim(1), q, k, v, logSumExp, delta, dy, dk, dv);
+        } else {
+            backward(w, "bwd_k", spec, vectors, 2, k.dim(1), q, k, v, logSumExp, delta, dy, dk);
+            backward(w, "bwd_v", spec, vectors, 1, k.dim(1), q, k, v, logSumExp, delta, dy, dv);
+        }
     }
 
-    private LaunchArguments operands(Tensor... tensors) {
+    private void backward(Wide w, String name, AttentionSpec spec, boolean vectors, int products, int rows, Tensor... tensors) {
+        operands(tensors);
+        Tensor q = tensors[0];
+        heads(spec, q, tensors[1], vectors).f32((float) spec.scale());
+        perTile(w, w.kernel(name, q.dtype()), grid(spec, q, rows, w.backwardRows, w.backwardThreads()), w.sharedBytes(products));
+    }
+
+    private void operands(Tensor... tensors) {
         LaunchArguments arguments = launcher.arguments();
         for (Tensor t : tensors) {
             arguments.i64(address(t));
         }
-        return arguments;
     }
 
-    /// Adds what all kernels take last, and launches a warp for each row of the result.
-    private void launch(String kernel, AttentionSpec spec, Tensor q, Tensor k, int rows, boolean scaled) {
-        LaunchArguments arguments = launcher.added().i64s(q.dim(1), k.dim(1), spec.heads(), q.dim(2) / spec.heads(), spec.causal() ? 1 : 0);
+    /// The struct that all kernels take.
+    private LaunchArguments heads(AttentionSpec spec, Tensor q, Tensor k, boolean vectors) {
+        return launcher.added().i64s(q.dim(1), k.dim(1), spec.heads(), q.dim(2) / spec.heads(), spec.causal() ? 1 : 0, vectors ? 1 : 0);
+    }
+
+    /// Whether every row of a head begins at 16 bytes and is a multiple of them.
+    private static boolean vectors(AttentionSpec spec, Tensor... tensors) {
+        boolean fits = tensors[0].dim(2) / spec.heads() * tensors[0].dtype().bytes() % VECTOR_BYTES == 0;
+        for (Tensor t : tensors) {
+            fits &= address(t) % VECTOR_BYTES == 0;
+        }
+        return fits;
+    }
+
+    private static LaunchGrid grid(AttentionSpec spec, Tensor q, int rows, int rowsOfBlock, int threads) {
+        return LaunchGrid.of(Math.max(1, Math.ceilDiv(rows, rowsOfBlock)), spec.heads(), Math.max(1, q.dim(0)), threads);
+    }
+
+    private void perTile(Wide w, String kernel, LaunchGrid grid, int sharedBytes) {
+        launcher.launch("attention_" + w.channels, kernel, grid, sharedBytes);
+    }
+
+    /// Adds what float32 kernels take last, and launches a warp for each row of the result.
+    private void perWarp(String kernel, AttentionSpec spec, Tensor q, Tensor k, int rows, boolean scaled) {
+        LaunchArguments arguments = heads(spec, q, k, false);
         if (scaled) {
             arguments.f32((float) spec.scale());
         }
-        if (rows > 0 && q.dim(0) > 0) {
-            launcher.launch(MODULE, kernel, LaunchGrid.of(Math.ceilDiv(rows, WARPS), spec.heads(), q.dim(0), WARPS * LANES));
-        }
+        launcher.launch("attention", kernel, grid(spec, q, rows, WARPS, WARPS * LANES), 0);
     }
 
-    /// The narrowest kernel for this head.
-    private static int width(Tensor q, AttentionSpec spec) {
+    /// The narrowest float32 kernel for this head.
+    private static int perLane(Tensor q, AttentionSpec spec) {
         int d = q.dim(2) / spec.heads();
-        for (int width : WIDTHS) {
+        for (int width : WIDTHS_PER_LANE) {
             if (d <= width * LANES) {
                 return width;
             }
         }
-        throw new ShapeException("attention: a head must have at most 512 channels, got " + d + " of " + q);
+        throw tooWide(d);
     }
 
-    private static void require(String kernel, AttentionSpec spec, Tensor q, Tensor k, Tensor statistic) {
-        boolean fits = q.shape().rank() == 3 && k.shape().rank() == 3 && q.dim(0) == k.dim(0) && q.dim(2) == k.dim(2) && q.dim(2) % spec.heads() == 0 && k.dim(1) > 0
-                && statistic.elements() == (long) q.dim(0) * spec.heads() * q.dim(1);
-        if (!fits) {
-            throw new ShapeException(kernel + ": " + spec + " takes q [B,N,C], k [B,M,C] and statistics [B,heads,N], got " + q + ", " + k + ", " + statistic);
+    /// @return the type of all tensors but the statistic
+    private static DType require(String kernel, AttentionSpec spec, Tensor q, Tensor k, Tensor statistic, Tensor... more) {
+        DType type = sameType(kernel, Launcher.ACTIVATIONS, q, k);
+        sameType(kernel, new DType[] {DType.F32}, statistic);
+        for (Tensor t : more) {
+            sameType(kernel, new DType[] {type}, t);
         }
+        boolean fits = q.shape().rank() == 3 && k.shape().rank() == 3 && q.dim(0) == k.dim(0) && q.dim(2) == k.dim(2) && q.dim(2) % spec.heads() == 0
+                && q.elements() > 0 && k.dim(1) > 0 && statistic.elements() == (long) q.dim(0) * spec.heads() * q.dim(1);
+        if (!fits) {
+            throw new ShapeException(kernel + ": " + spec + " takes q [B,N,C], k [B,M,C] and statistics [B,heads,N], none of them empty, got " + q + ", " + k + ", " + statistic);
+        }
+        return type;
     }
 }

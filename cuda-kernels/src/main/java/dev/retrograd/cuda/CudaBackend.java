@@ -46,7 +46,7 @@ public final class CudaBackend implements Backend {
         matrices = new MatrixKernels(launcher);
         convolutions = new ConvolutionKernels(launcher);
         attention = new AttentionKernels(launcher);
-        norms = new NormKernels(launcher);
+        norms = new NormKernels(launcher, driver);
         shapes = new ShapeKernels(launcher);
         images = new ImageKernels(launcher);
         optimizers = new OptimizerKernels(launcher, driver, stream);
@@ -65,7 +65,7 @@ public final class CudaBackend implements Backend {
     }
 
     @Override public long workspaceBytes() {
-        return ReductionKernels.workspaceBytes() + OptimizerKernels.workspaceBytes();
+        return ReductionKernels.workspaceBytes() + NormKernels.workspaceBytes() + OptimizerKernels.workspaceBytes();
     }
 
     /// Bytes taken from the device for tensors: live ones and cached ones.
@@ -88,6 +88,7 @@ public final class CudaBackend implements Backend {
     @Override public void close() {
         synchronize();
         reductions.close();
+        norms.close();
         optimizers.close();
         transfers.close();
         pool.close();
@@ -189,6 +190,10 @@ public final class CudaBackend implements Backend {
 
     @Override public void groupNormSiluBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dy, Tensor dz) {
         norms.groupNormSiluBackward(x, gamma, beta, mean, rstd, dy, dz);
+    }
+
+    @Override public void groupNormSiluBackwardInput(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dy, Tensor dx) {
+        norms.groupNormSiluBackwardInput(x, gamma, beta, mean, rstd, dy, dx);
     }
 
     @Override public void layerNorm(double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd) {

@@ -2,15 +2,13 @@ package dev.retrograd.cuda;
 
 import static dev.retrograd.cuda.Launcher.address;
 
-import dev.retrograd.core.DType;
 import dev.retrograd.core.Resampling;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
 
-/// Launches `image.cu`: what {@link dev.retrograd.core.ImageKernels} asks for, in float32.
+/// Launches `image.cu`: what {@link dev.retrograd.core.ImageKernels} asks for.
 final class ImageKernels {
     private static final String MODULE = "image";
-    private static final DType[] F32 = {DType.F32};
 
     private final Launcher launcher;
 
@@ -19,11 +17,11 @@ final class ImageKernels {
     }
 
     void upsampleNearest(int factor, Tensor x, Tensor y) {
-        upsample("upsampleNearest", "upsample_nearest_f32", factor, x, y, x, y);
+        upsample("upsampleNearest", "upsample_nearest_", factor, x, y, x, y);
     }
 
     void upsampleNearestBackward(int factor, Tensor dy, Tensor dx) {
-        upsample("upsampleNearestBackward", "upsample_nearest_bwd_f32", factor, dx, dy, dy, dx);
+        upsample("upsampleNearestBackward", "upsample_nearest_bwd_", factor, dx, dy, dy, dx);
     }
 
     private void upsample(String what, String kernel, int factor, Tensor small, Tensor large, Tensor from, Tensor to) {
@@ -32,29 +30,29 @@ final class ImageKernels {
             throw new ShapeException(what + ": " + factor + " times the height and width are required, got " + small + " and " + large);
         }
         launcher.arguments().i64(address(from)).i64(address(to)).i64(to.elements()).i64(small.dim(1)).i64(small.dim(2)).i64(small.dim(3)).i64(factor);
-        launcher.overElements(MODULE, kernel, to.elements());
+        launcher.overElements(MODULE, kernel + Launcher.suffix(to.dtype()), to.elements());
     }
 
     private static void requireImages(String what, Tensor a, Tensor b) {
-        Launcher.sameType(what, F32, a, b);
+        Launcher.sameType(what, Launcher.ACTIVATIONS, a, b);
         if (a.shape().rank() != 4 || b.shape().rank() != 4 || a.dim(0) != b.dim(0) || a.dim(3) != b.dim(3)) {
             throw new ShapeException(what + ": two [B,H,W,C] with the same B and C are required, got " + a + " and " + b);
         }
     }
 
     void resize(Resampling how, Tensor x, Tensor y) {
-        resample("resize", "resize_f32", how, x, y, x, y);
+        resample("resize", "resize_", how, x, y, x, y);
     }
 
     void resizeBackward(Resampling how, Tensor dy, Tensor dx) {
-        resample("resizeBackward", "resize_bwd_f32", how, dx, dy, dy, dx);
+        resample("resizeBackward", "resize_bwd_", how, dx, dy, dy, dx);
     }
 
     private void resample(String what, String kernel, Resampling how, Tensor x, Tensor y, Tensor from, Tensor to) {
         requireImages(what, x, y);
         launcher.arguments().i64(address(from)).i64(address(to)).i64(to.elements()).i64(x.dim(3))
                 .i64s(axis(how, x.dim(1), y.dim(1))).i64s(axis(how, x.dim(2), y.dim(2)));
-        launcher.overElements(MODULE, kernel, to.elements());
+        launcher.overElements(MODULE, kernel + Launcher.suffix(to.dtype()), to.elements());
     }
 
     /// The struct of one axis: sizes, the filter's radius, whether it widens.

@@ -12,6 +12,10 @@ import java.util.Map;
 /// Launches kernels by name on one stream, loading each module the first time it is needed.
 final class Launcher {
     static final int THREADS = 256;
+    /// Types that activations may have.
+    static final DType[] ACTIVATIONS = {DType.F32, DType.F16, DType.BF16};
+    /// Dynamic shared memory that a kernel need not be allowed.
+    private static final int SHARED_BYTES_UNASKED = 48 * 1024;
     private static final int BLOCKS_PER_MULTIPROCESSOR = 8;
 
     private final CudaDriver driver;
@@ -41,7 +45,21 @@ final class Launcher {
     ///
     /// @param module name of a PTX resource without its ending
     void launch(String module, String kernel, LaunchGrid grid) {
-        driver.launch(kernels.computeIfAbsent(kernel, k -> module(module).kernel(k)), grid, 0, arguments, stream);
+        launch(module, kernel, grid, 0);
+    }
+
+    /// The same for a kernel that takes dynamic shared memory.
+    ///
+    /// @param sharedBytes of each block; a kernel always takes the same or less than at first
+    void launch(String module, String kernel, LaunchGrid grid, int sharedBytes) {
+        CudaDriver.Kernel found = kernels.computeIfAbsent(kernel, k -> {
+            CudaDriver.Kernel loaded = module(module).kernel(k);
+            if (sharedBytes > SHARED_BYTES_UNASKED) {
+                driver.allowSharedBytes(loaded, sharedBytes);
+            }
+            return loaded;
+        });
+        driver.launch(found, grid, sharedBytes, arguments, stream);
     }
 
     /// Launches over elements, each thread taking every so-manieth; nothing for 0 elements.

@@ -14,6 +14,7 @@ import java.util.List;
 final class ReductionKernels implements AutoCloseable {
     private static final String MODULE = "reduction";
     private static final DType[] F32 = {DType.F32};
+    private static final DType[] FLOATS = {DType.F32, DType.F64, DType.F16, DType.BF16};
     private static final int COLUMNS = 32;
     private static final int ROWS = 8;
     private static final int PARTIAL_SUMS = 256;
@@ -37,7 +38,9 @@ final class ReductionKernels implements AutoCloseable {
     }
 
     void sumTo(Tensor x, double scale, Tensor y) {
-        DType type = sameType("sumTo", ElementwiseKernels.FLOATS, x, y);
+        DType type = sameType("sumTo", FLOATS, x);
+        sameType("sumTo", type.bytes() == 2 ? new DType[] {type, DType.F32} : new DType[] {type}, y);
+        String types = suffix(type) + "_" + suffix(y.dtype());
         requireBroadcast("sumTo", y, x);
         if (y.elements() == 0) {
             return;
@@ -49,10 +52,10 @@ final class ReductionKernels implements AutoCloseable {
         LaunchArguments arguments = launcher.arguments().i64(address(x)).i64(address(y)).f64(scale);
         if (columns) {
             arguments.i64(y.elements()).i64(count).i64s(kept.struct()).i64s(reduced.struct());
-            launcher.launch(MODULE, "sum_to_columns_" + suffix(type), new LaunchGrid(Math.toIntExact(Math.ceilDiv(y.elements(), COLUMNS)), 1, 1, COLUMNS, ROWS, 1));
+            launcher.launch(MODULE, "sum_to_columns_" + types, new LaunchGrid(Math.toIntExact(Math.ceilDiv(y.elements(), COLUMNS)), 1, 1, COLUMNS, ROWS, 1));
         } else {
             arguments.i64(count).i64s(kept.struct()).i64s(reduced.struct());
-            launcher.launch(MODULE, "sum_to_rows_" + suffix(type), LaunchGrid.of(Math.toIntExact(y.elements()), Launcher.THREADS));
+            launcher.launch(MODULE, "sum_to_rows_" + types, LaunchGrid.of(Math.toIntExact(y.elements()), Launcher.THREADS));
         }
     }
 
@@ -71,7 +74,7 @@ final class ReductionKernels implements AutoCloseable {
     }
 
     void broadcastTo(Tensor x, double scale, Tensor y) {
-        DType type = sameType("broadcastTo", ElementwiseKernels.FLOATS, x, y);
+        DType type = sameType("broadcastTo", FLOATS, x, y);
         requireBroadcast("broadcastTo", x, y);
         launcher.arguments().i64(address(x)).i64(address(y)).f64(scale).i64(y.elements())
                 .i64s(Strides.broadcast("broadcastTo", y.shape(), x.shape()).struct());

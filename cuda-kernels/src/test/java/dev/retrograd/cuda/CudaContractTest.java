@@ -2,11 +2,15 @@ package dev.retrograd.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.retrograd.core.AttentionContract;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendContract;
 import dev.retrograd.core.ContractBase;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.ElementwiseContract;
+import dev.retrograd.core.ImageContract;
+import dev.retrograd.core.NormContract;
+import dev.retrograd.core.ReductionContract;
 import dev.retrograd.core.ShapeContract;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
 import java.io.IOException;
@@ -74,7 +78,7 @@ class CudaContractTest {
     }
 
     /// The families whose activations may have 16 bits.
-    abstract static class SixteenBits extends ContractBase implements ElementwiseContract, ShapeContract {
+    abstract static class SixteenBits extends ContractBase implements ElementwiseContract, ReductionContract, AttentionContract, NormContract, ShapeContract, ImageContract {
         private final Precision precision;
 
         SixteenBits(Precision precision) {

@@ -47,6 +47,11 @@ public record GroupNorm(int groups, double eps, boolean silu) implements Op<Grou
     }
 
     @Override public Tensor[] backward(Backend b, Saved s, Tensor dy, Needs needs) {
+        if (silu && !needs.any(1, 2)) {
+            Tensor dx = b.empty("dx", s.x().spec());
+            b.groupNormSiluBackwardInput(s.x(), s.gamma(), s.beta(), s.mean(), s.rstd(), dy, dx);
+            return new Tensor[] {dx, null, null};
+        }
         Tensor dz = dy;
         if (silu) {
             dz = b.empty("dz", dy.spec());

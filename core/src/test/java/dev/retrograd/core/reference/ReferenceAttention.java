@@ -25,7 +25,7 @@ interface ReferenceAttention extends AttentionKernels {
                 }
                 lse.set(h.statistic(n), max + Math.log(sum));
                 for (int m = 0; m < h.keys; m++) {
-                    double p = value.rounded(Math.exp(s[n][m] - max) / sum);
+                    double p = factor(value, y, Math.exp(s[n][m] - max) / sum);
                     for (int d = 0; d < h.width; d++) {
                         out.add(h.query(n, d), p * value.get(h.key(m, d)));
                     }
@@ -62,15 +62,21 @@ interface ReferenceAttention extends AttentionKernels {
                     for (int d = 0; d < h.width; d++) {
                         dp = query.rounded(dp + gradient.get(h.query(n, d)) * value.get(h.key(m, d)));
                     }
-                    double ds = p * (dp - rowSums.get(h.statistic(n)));
+                    double ds = factor(query, dq, p * (dp - rowSums.get(h.statistic(n))));
+                    double weight = factor(query, dq, p);
                     for (int d = 0; d < h.width; d++) {
-                        outV.add(h.key(m, d), p * gradient.get(h.query(n, d)));
+                        outV.add(h.key(m, d), weight * gradient.get(h.query(n, d)));
                         outQ.add(h.query(n, d), spec.scale() * ds * key.get(h.key(m, d)));
                         outK.add(h.key(m, d), spec.scale() * ds * query.get(h.query(n, d)));
                     }
                 }
             }
         });
+    }
+
+    /// A weight, or its gradient, as the factor of a product: rounded like the product's tensors in a naive computation.
+    private static double factor(Values backend, Tensor result, double value) {
+        return backend.single() ? ReferenceElementwise.rounded((float) value, result.dtype()) : value;
     }
 
     private static void forEachHead(AttentionSpec spec, Tensor q, Tensor k, java.util.function.Consumer<Head> body) {

@@ -84,6 +84,17 @@ final class Conversions {
                     r[d + l] = Float.floatToRawIntBits(Float.float16ToFloat((short) r[a + l]));
                 }
             };
+            // two values, the first into the high half
+            case "f16x2.f32" -> (r, q, d, a, b, c) -> {
+                for (int l = 0; l < LANES; l++) {
+                    r[d + l] = Float.floatToFloat16(Float.intBitsToFloat(r[a + l])) << 16 | Float.floatToFloat16(Float.intBitsToFloat(r[b + l])) & 0xFFFF;
+                }
+            };
+            case "bf16x2.f32" -> (r, q, d, a, b, c) -> {
+                for (int l = 0; l < LANES; l++) {
+                    r[d + l] = DType.floatToBf16(Float.intBitsToFloat(r[a + l])) << 16 | DType.floatToBf16(Float.intBitsToFloat(r[b + l])) & 0xFFFF;
+                }
+            };
             case "f16.f32" -> (r, q, d, a, b, c) -> {
                 for (int l = 0; l < LANES; l++) {
                     r[d + l] = Float.floatToFloat16(Float.intBitsToFloat(r[a + l])) & 0xFFFF;

@@ -88,6 +88,7 @@ final class Decoder {
             case "cvt" -> convert(parts);
             case "setp" -> setPredicate(parts, type);
             case "selp" -> new LaneOps.Select(PtxTypes.bytes(type) == 8, result(0, type), operand(1, type), operand(2, type), predicate(in(3)));
+            case "bfi" -> type.equals("b32") ? new LaneOps.Insert(result(0, type), operand(1, type), operand(2, type), operand(3, type), operand(4, type)) : null;
             case "bra" -> new Op.Branch(((Symbol) in(0)).name());
             case "ret", "exit" -> new Op.Exit();
             case "bar", "barrier" -> barrier(modifiers);
@@ -184,7 +185,8 @@ final class Decoder {
         String to = parts[parts.length - 2];
         Op.Body body = PtxTypes.isType(to) && PtxTypes.isType(from) ? Conversions.find(to, from, new HashSet<>(Arrays.asList(parts).subList(1, parts.length - 2))) : null;
         // a target register may be wider than the type
-        return body == null ? null : new Op.Alu(body, PtxTypes.bytes(to) == 8, result(0, to), operand(1, from));
+        int[] sources = to.endsWith("x2") ? new int[] {operand(1, from), operand(2, from)} : new int[] {operand(1, from)};
+        return body == null ? null : new Op.Alu(body, PtxTypes.bytes(to) == 8, result(0, to), sources);
     }
 
     /// Generic addresses of global memory are its own; the other memories have a window each.

@@ -54,6 +54,9 @@ class InstructionTest {
             prmt.b32 %r0, %r1, %r2, 0x7531   | 0x33221100 | 0x77665544 | 0 | 0x77553311
             prmt.b32 %r0, %r1, %r2, 0x8888   | 0x00000080 | 0 | 0 | 0xffffffff
             bfe.u32 %r0, %r1, 4, 8           | 0x12345678 | 0 | 0 | 0x67
+            bfi.b32 %r0, %r1, %r2, 4, 8      | 0xabcd | 0x12345678 | 0 | 0x12345cd8
+            bfi.b32 %r0, %r1, %r2, 28, 40    | 0xabcd | 0x12345678 | 0 | 0xd2345678
+            bfi.b32 %r0, %r1, %r2, 32, 4     | 0xabcd | 0x12345678 | 0 | 0x12345678
             popc.b32 %r0, %r1                | 0xff00f | 0 | 0 | 0xc
             clz.b32 %r0, %r1                 | 0xff00f | 0 | 0 | 0xc
             not.b32 %r0, %r1                 | 0 | 0 | 0 | 0xffffffff
@@ -125,6 +128,8 @@ class InstructionTest {
             cvt.rn.f16.f32 %r0, %r1          | 0x3f801000 | 0 | 0 | 0x3c00
             cvt.rn.f16.f64 %r0, %q1          | 0x3ff0020000000001 | 0 | 0 | 0x3c01
             cvt.rn.bf16.f32 %r0, %r1         | 0x3f818000 | 0 | 0 | 0x3f82
+            cvt.rn.bf16x2.f32 %r0, %r1, %r2  | 0x3f818000 | 0xbf800000 | 0 | 0x3f82bf80
+            cvt.rn.f16x2.f32 %r0, %r1, %r2   | 0x3f802000 | 0xbf800000 | 0 | 0x3c01bc00
             cvt.f32.f16 %r0, %h1             | 0x3c01 | 0 | 0 | 0x3f802000
             """)
     void floatsOf32Bits(String instruction, String a, String b, String c, String expected) {

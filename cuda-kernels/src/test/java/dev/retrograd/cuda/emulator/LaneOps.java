@@ -103,6 +103,33 @@ final class LaneOps {
         }
     }
 
+    /// `bfi.b32`: the second operand with so many bits of the first in place of its own.
+    static final class Insert extends Op {
+        private final int d;
+        private final int bits;
+        private final int into;
+        private final int from;
+        private final int count;
+
+        Insert(int d, int bits, int into, int from, int count) {
+            this.d = d;
+            this.bits = bits;
+            this.into = into;
+            this.from = from;
+            this.count = count;
+        }
+
+        @Override void run(Warp w, int mask) {
+            for (int m = mask; m != 0; m &= m - 1) {
+                int l = Integer.numberOfTrailingZeros(m);
+                int at = w.r[from + l] & 0xFF;
+                int width = w.r[count + l] & 0xFF;
+                int ones = at > 31 ? 0 : (width > 31 ? -1 : (1 << width) - 1) << at;
+                w.r[d + l] = w.r[into + l] & ~ones | w.r[bits + l] << at & ones;
+            }
+        }
+    }
+
     /// `selp`: the first operand where the predicate holds, else the second.
     static final class Select extends Op {
         private final boolean wide;
