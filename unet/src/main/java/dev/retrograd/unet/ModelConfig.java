@@ -286,6 +286,11 @@ public final class ModelConfig {
         }
     }
 
+    /// Everything as indented JSON, what nobody read included.
+    public String json() {
+        return node.toPrettyString();
+    }
+
     /// Refuses the model for a reason of its own.
     public ModelFormatException refuse(String reason) {
         return new ModelFormatException(where + ": " + reason);

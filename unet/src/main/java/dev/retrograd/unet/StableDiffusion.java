@@ -56,6 +56,9 @@ public final class StableDiffusion implements AutoCloseable {
         ClipTextConfig textConfig = ClipTextConfig.of(files.config(Component.TEXT_ENCODER));
         textWeights = opened(opened, files, Component.TEXT_ENCODER);
         textEncoder = new ClipTextEncoder(textConfig, textWeights.in("text_model"));
+        if (options.clipSkip() < 0 || options.clipSkip() >= textConfig.layers()) {
+            throw new IllegalArgumentException("--clip-skip: must be 0.." + (textConfig.layers() - 1) + " for a text encoder of " + textConfig.layers() + " layers, got " + options.clipSkip());
+        }
         textWeights.requireAllRead(OLD_POSITION_IDS::equals);
         UNetConfig unetConfig = UNetConfig.of(files.config(Component.UNET));
         unetWeights = opened(opened, files, Component.UNET);
@@ -164,7 +167,7 @@ public final class StableDiffusion implements AutoCloseable {
     /// @throws IllegalArgumentException if an id lies outside the vocabulary
     public Tensor encodeText(int[]... ids) {
         try (Scope scope = backend.memory().open("text encoder"); Tape tape = new Tape(backend, Segment.Policy.STORE_ALL)) {
-            return scope.keep(tape.unrecorded(() -> textEncoder.forward(tape, ids).last().value()));
+            return scope.keep(tape.unrecorded(() -> textEncoder.conditioning(textEncoder.forward(tape, ids), options.clipSkip()).value()));
         }
     }
 

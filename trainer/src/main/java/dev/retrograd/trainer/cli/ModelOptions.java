@@ -27,6 +27,9 @@ final class ModelOptions {
     @Option(names = "--prediction-type", paramLabel = "TYPE", description = "What a single file's UNet predicts: epsilon or v_prediction; default: epsilon for 1.x; for 2.x v_prediction, unless the file says otherwise.")
     private Prediction prediction;
 
+    @Option(names = "--clip-skip", paramLabel = "N", defaultValue = "0", description = "Last layers of the text encoder that are left out, as diffusers counts them (A1111's Clip skip is one more); default: ${DEFAULT-VALUE}.")
+    private int clipSkip;
+
     enum Prediction { EPSILON, V_PREDICTION }
 
     boolean embedded() {
@@ -36,6 +39,16 @@ final class ModelOptions {
     /// What to call the model.
     String name() {
         return embedded() ? "the model inside the jar" : model.toString();
+    }
+
+    int clipSkip() {
+        return clipSkip;
+    }
+
+    /// How to read a model's files.
+    static ModelFiles.Options reading(Path tokenizer, Prediction prediction, int clipSkip) {
+        SettingException.require(clipSkip >= 0, "--clip-skip", "0 or more", clipSkip);
+        return new ModelFiles.Options(Optional.ofNullable(tokenizer), Optional.ofNullable(prediction).map(p -> p.name().toLowerCase(Locale.ROOT)), clipSkip);
     }
 
     Backend backend(PrintWriter out) {
@@ -51,7 +64,7 @@ final class ModelOptions {
     ///
     /// @throws IOException if it is missing, damaged or not supported
     StableDiffusion load(Backend backend, PrintWriter out) throws IOException {
-        ModelFiles.Options how = new ModelFiles.Options(Optional.ofNullable(tokenizer), Optional.ofNullable(prediction).map(p -> p.name().toLowerCase(Locale.ROOT)));
+        ModelFiles.Options how = reading(tokenizer, prediction, clipSkip);
         if (!embedded()) {
             StableDiffusion loaded = StableDiffusion.load(backend, model, how);
             loaded.notes().forEach(note -> out.println(model + ": " + note));
@@ -60,7 +73,7 @@ final class ModelOptions {
         SettingException.require(tokenizer == null, "--tokenizer", "given with --model only", tokenizer);
         SettingException.require(prediction == null, "--prediction-type", "given with --model only", prediction);
         try (EmbeddedModel unpacked = EmbeddedModel.unpack()) {
-            return StableDiffusion.load(backend, unpacked.files().model());
+            return StableDiffusion.load(backend, unpacked.files().model(), how);
         }
     }
 }

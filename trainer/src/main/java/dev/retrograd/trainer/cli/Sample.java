@@ -74,6 +74,7 @@ final class Sample implements Callable<Integer> {
         List<LoraOptions.Choice> chosen = loras.choices();
         List<String> texts = texts();
         try (Interrupt interrupt = main.interruptible(); Backend backend = model.backend(out); OutputFolder _ = OutputFolder.make(output); StableDiffusion loaded = model.load(backend, out)) {
+            CutPrompts.say(out, loaded, texts, sampler.negativePrompt());
             Sampler images = new Sampler(loaded, sampler.settings(loaded));
             try (LoraOptions.Attached _ = LoraOptions.attach(loaded, chosen)) {
                 write(out, texts, images.settings(), draw(out, texts, loaded, images, interrupt));
@@ -111,7 +112,7 @@ final class Sample implements Callable<Integer> {
     private void write(PrintWriter out, List<String> texts, SamplerSettings s, PixelBatch images) throws IOException {
         List<RgbImage> pictures = RgbImage.of(images);
         for (int i = 0; i < pictures.size(); i++) {
-            GenerationParameters how = new GenerationParameters(texts.get(i), s.negativePrompt(), s.steps(), "DDIM", s.guidance(), seed, s.width(), s.height(), model.name());
+            GenerationParameters how = new GenerationParameters(texts.get(i), s.negativePrompt(), s.steps(), "DDIM", s.guidance(), seed, s.width(), s.height(), model.name(), model.clipSkip());
             PngFile.write(output.resolve("%03d.png".formatted(i)), pictures.get(i), how.texts());
         }
         PngFile.write(output.resolve("grid.png"), ImageGrid.of(pictures.size(), s.width()).compose(pictures), Map.of());

@@ -24,6 +24,10 @@ final class SamplerOptions {
     @Option(names = "--negative-prompt", paramLabel = "TEXT", defaultValue = "", description = "What guidance leads away from; default: nothing.")
     private String negativePrompt;
 
+    String negativePrompt() {
+        return negativePrompt;
+    }
+
     SamplerSettings settings(StableDiffusion model) {
         int size = model.imageSize();
         return new SamplerSettings(steps, guidance, eta, height == null ? size : height, width == null ? size : width, negativePrompt);

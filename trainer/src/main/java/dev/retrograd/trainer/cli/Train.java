@@ -163,6 +163,7 @@ final class Train implements Callable<Integer> {
     private int train(Request request, Backend backend, RunDirectory run, Interrupt interrupt) throws IOException {
         PrintWriter out = spec.commandLine().getOut();
         try (StableDiffusion loaded = model.load(backend, out)) {
+            CutPrompts.say(out, loaded, request.prompts().prompts(), sampler.negativePrompt());
             TrainConfig settings = new TrainConfig(sampler.settings(loaded), request.method(), request.loss(), request.adapters(), request.optimizer(), updates, batchSize,
                     microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, loraNaming);
             Optional<SequencedMap<String, LoraFile.Update>> start = lora == null ? Optional.empty() : Optional.of(LoraFile.read(lora, OptionalDouble.empty()));

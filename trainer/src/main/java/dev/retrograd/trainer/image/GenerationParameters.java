@@ -7,7 +7,8 @@ import java.util.Map;
 ///
 /// @param sampler as A1111 calls it: `DDIM`
 /// @param model what `Model:` names
-public record GenerationParameters(String prompt, String negativePrompt, int steps, String sampler, double guidance, long seed, int width, int height, String model) {
+/// @param clipSkip layers left out, as diffusers counts them; A1111 counts one more and says nothing of 1
+public record GenerationParameters(String prompt, String negativePrompt, int steps, String sampler, double guidance, long seed, int width, int height, String model, int clipSkip) {
     /// The keyword that A1111 and its readers look for.
     public static final String KEYWORD = "parameters";
 
@@ -15,7 +16,7 @@ public record GenerationParameters(String prompt, String negativePrompt, int ste
     public String text() {
         String negative = negativePrompt.isEmpty() ? "" : "\nNegative prompt: " + negativePrompt;
         return prompt + negative + "\nSteps: " + steps + ", Sampler: " + sampler + ", CFG scale: " + number(guidance) + ", Seed: " + seed
-                + ", Size: " + width + "x" + height + ", Model: " + quoted(model);
+                + ", Size: " + width + "x" + height + ", Model: " + quoted(model) + (clipSkip > 0 ? ", Clip skip: " + (clipSkip + 1) : "");
     }
 
     /// As {@link PngFile#write} takes it.

@@ -7,6 +7,7 @@ import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Shape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -47,70 +48,75 @@ final class SeededWeights implements Weights, AutoCloseable {
 
     @Override public Parameter get(String name, int... shape) {
         Shape s = Shape.of(shape);
-        String module = module(name);
-        if (name.endsWith("bias")) {
-            int fanIn = fanIns.getOrDefault(module, 0);
-            return fanIn == 0 ? create(name, s, s, new float[shape[0]]) : create(name, s, s, uniform(name, s, fanIn));
-        }
-        if (name.endsWith("embedding") || name.endsWith("embedding.weight")) {
-            return create(name, s, s, normal(name, s));
-        }
-        if (name.endsWith("logit_scale")) {
-            return create(name, s, s, LOGIT_SCALE);
-        }
-        if (s.rank() == 1) {
-            fanIns.put(module, 0);
-            float[] ones = new float[shape[0]];
-            java.util.Arrays.fill(ones, 1);
-            return create(name, s, s, ones);
-        }
-        fanIns.put(module, shape[1]);
-        return create(name, s, s, uniform(name, s, shape[1]));
+        return create(name, s, s);
     }
 
     @Override public Parameter kernel(String name, int out, int in, int height, int width) {
-        Shape here = Shape.of(out, height, width, in);
-        fanIns.put(module(name), in * height * width);
-        return create(name, here, Shape.of(out, in, height, width), uniform(name, here, in * height * width));
+        return create(name, Shape.of(out, height, width, in), Shape.of(out, in, height, width));
     }
 
     @Override public Parameter pointwise(String name, int out, int in) {
-        Shape here = Shape.of(out, in);
-        fanIns.put(module(name), in);
-        return create(name, here, Shape.of(out, in, 1, 1), uniform(name, here, in));
+        return create(name, Shape.of(out, in), Shape.of(out, in, 1, 1));
+    }
+
+    /// The values that a weight starts with.
+    ///
+    /// @param fanIns inputs of each module whose weight was asked for before its bias; updated
+    static float[] initial(long seed, String name, Shape shape, Map<String, Integer> fanIns) {
+        int n = Math.toIntExact(shape.elements());
+        if (name.endsWith("bias")) {
+            int fanIn = fanIns.getOrDefault(module(name), 0);
+            return fanIn == 0 ? new float[n] : uniform(seed, name, n, fanIn);
+        }
+        if (name.endsWith("embedding") || name.endsWith("embedding.weight")) {
+            return normal(seed, name, n);
+        }
+        float[] same = new float[n];
+        if (name.endsWith("logit_scale")) {
+            Arrays.fill(same, LOGIT_SCALE);
+            return same;
+        }
+        if (shape.rank() == 1) {
+            fanIns.put(module(name), 0);
+            Arrays.fill(same, 1);
+            return same;
+        }
+        int fanIn = n / shape.dim(0);
+        fanIns.put(module(name), fanIn);
+        return uniform(seed, name, n, fanIn);
     }
 
     private static String module(String name) {
         return name.substring(0, Math.max(0, name.lastIndexOf('.')));
     }
 
-    private RandomStream stream(String name) {
+    private static RandomStream stream(long seed, String name) {
         return RandomStream.keyed(seed, name.chars().asLongStream().toArray());
     }
 
-    private float[] uniform(String name, Shape shape, int fanIn) {
-        float[] values = stream(name).rand(Math.toIntExact(shape.elements()));
+    private static float[] uniform(long seed, String name, int n, int fanIn) {
+        float[] values = stream(seed, name).rand(n);
         float bound = (float) (1 / Math.sqrt(fanIn));
-        for (int i = 0; i < values.length; i++) {
+        for (int i = 0; i < n; i++) {
             values[i] = bound * (2 * values[i] - 1);
         }
         return values;
     }
 
-    private float[] normal(String name, Shape shape) {
-        float[] values = stream(name).randn(Math.toIntExact(shape.elements()));
-        for (int i = 0; i < values.length; i++) {
+    private static float[] normal(long seed, String name, int n) {
+        float[] values = stream(seed, name).randn(n);
+        for (int i = 0; i < n; i++) {
             values[i] *= EMBEDDING_STD;
         }
         return values;
     }
 
-    private Parameter create(String name, Shape here, Shape inFile, float... values) {
+    private Parameter create(String name, Shape here, Shape inFile) {
         if (parameters.containsKey(name)) {
             throw new IllegalStateException("weights: each must be asked for once, got '" + name + "' again");
         }
         try (Scope _ = backend.memory().open(name)) {
-            Parameter p = new Parameter(name, backend.floats(name, here, values), inFile, true);
+            Parameter p = new Parameter(name, backend.floats(name, here, initial(seed, name, here, fanIns)), inFile, true);
             parameters.put(name, p);
             return p;
         }

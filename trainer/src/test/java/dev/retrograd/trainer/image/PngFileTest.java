@@ -24,7 +24,7 @@ import org.junit.jupiter.api.io.TempDir;
 class PngFileTest {
     private static final RgbImage IMAGE = new RgbImage(3, 2, new byte[] {0, 1, 2, -1, 127, -128, 9, 8, 7, 50, 60, 70, -2, -3, -4, 100, 101, 102});
     private static final Map<String, String> PARAMETERS =
-            new GenerationParameters("a cat, café", "blurry", 50, "DDIM", 7.5, 42, 64, 64, "miniature").texts();
+            new GenerationParameters("a cat, café", "blurry", 50, "DDIM", 7.5, 42, 64, 64, "miniature", 0).texts();
 
     /// The chunks of a PNG file, read by the specification: length, type, data, CRC.
     private record Chunk(String type, byte[] data) {
@@ -97,8 +97,8 @@ class PngFileTest {
     }
 
     @Test void parametersLeaveOutWhatIsEmptyAndQuoteSeparators() {
-        GenerationParameters p = new GenerationParameters("cat", "", 5, "DDIM", 7, 1, 8, 16, "a, \"b\"");
-        assertEquals("cat\nSteps: 5, Sampler: DDIM, CFG scale: 7, Seed: 1, Size: 8x16, Model: \"a, \\\"b\\\"\"", p.text());
+        GenerationParameters p = new GenerationParameters("cat", "", 5, "DDIM", 7, 1, 8, 16, "a, \"b\"", 1);
+        assertEquals("cat\nSteps: 5, Sampler: DDIM, CFG scale: 7, Seed: 1, Size: 8x16, Model: \"a, \\\"b\\\"\", Clip skip: 2", p.text());
     }
 
     @Test void refusesKeywordsAndTextsThatPngCannotHold() {

@@ -1,9 +1,11 @@
 package dev.retrograd.unet.file;
 
 import dev.retrograd.core.io.ModelFormatException;
+import dev.retrograd.core.io.ShardedFile;
 import dev.retrograd.core.io.TensorFile;
 import dev.retrograd.unet.ModelConfig;
 import dev.retrograd.unet.text.ClipTokenizer;
+import dev.retrograd.unet.text.TokenizerFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -63,12 +65,25 @@ final class DiffusersFolder implements ModelFiles {
                 opened.put(component, file);
                 return file;
             }
+            if (Files.isRegularFile(place.resolve(name + ShardedFile.INDEX))) {
+                TensorFile file = ShardedFile.open(place.resolve(name + ShardedFile.INDEX));
+                opened.put(component, file);
+                return file;
+            }
         }
         throw new ModelFormatException(place + ": must have one of " + String.join(", ", names));
     }
 
     @Override public ClipTokenizer tokenizer() throws IOException {
-        return ClipTokenizer.load(options.tokenizer().orElse(folder.resolve("tokenizer")));
+        return ClipTokenizer.load(tokenizerFolder());
+    }
+
+    private Path tokenizerFolder() {
+        return options.tokenizer().orElse(folder.resolve("tokenizer"));
+    }
+
+    @Override public void writeTokenizer(Path to) throws IOException {
+        TokenizerFolder.copy(tokenizerFolder(), to);
     }
 
     @Override public List<String> notes() {

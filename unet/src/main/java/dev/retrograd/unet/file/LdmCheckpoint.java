@@ -6,6 +6,7 @@ import dev.retrograd.core.io.ModelFormatException;
 import dev.retrograd.core.io.TensorFile;
 import dev.retrograd.unet.ModelConfig;
 import dev.retrograd.unet.text.ClipTokenizer;
+import dev.retrograd.unet.text.TokenizerFolder;
 import dev.retrograd.unet.text.TokenizerOptions;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -25,13 +26,13 @@ import java.util.TreeSet;
 /// The UNet's moving average is taken where the whole of it is there. Of 2.x the file does not say what the UNet predicts: noise where its
 /// training stopped at step 875000 (2-base), else velocity, unless {@link ModelFiles.Options#prediction} says otherwise. Parity: diffusers `from_single_file`.
 final class LdmCheckpoint implements ModelFiles {
-    private static final String UNET = "model.diffusion_model.";
+    static final String UNET = "model.diffusion_model.";
     /// The average of `model.diffusion_model.a.b` is called `model_ema.diffusion_modelab`.
     private static final String EMA = "model_ema.";
     private static final String EMA_UNET = "model_ema.diffusion_model";
-    private static final String VAE = "first_stage_model.";
-    private static final String CLIP = "cond_stage_model.transformer.";
-    private static final String OPEN_CLIP = "cond_stage_model.model.";
+    static final String VAE = "first_stage_model.";
+    static final String CLIP = "cond_stage_model.transformer.";
+    static final String OPEN_CLIP = "cond_stage_model.model.";
     private static final String LAST_STEP = "global_step";
     private static final String STEPS_OF_2_BASE = "875000";
     private static final String EPSILON = "epsilon";
@@ -65,7 +66,7 @@ final class LdmCheckpoint implements ModelFiles {
         requirePart(openClip || file.names().stream().anyMatch(n -> n.startsWith(CLIP)), "text encoder (" + CLIP + "… or " + OPEN_CLIP + "…)");
         String prediction = prediction();
         int size = openClip && prediction.equals(VELOCITY) ? 96 : 64;
-        configs.put(Component.SCHEDULER, LdmLayout.schedule(prediction));
+        configs.put(Component.SCHEDULER, DiffusersConfigs.schedule(prediction));
         unet(unet, size);
         LdmLayout.Network decoder = new LdmLayout(file.source(), vae).vae(size * 8);
         add(Component.VAE, decoder, VAE, vae, Map.of());
@@ -225,6 +226,14 @@ final class LdmCheckpoint implements ModelFiles {
         }
         ClipTokenizer clip = ClipTokenizer.standard();
         return openClip ? clip.with(new TokenizerOptions(clip.options().cleaning(), 0, clip.options().maxLength())) : clip;
+    }
+
+    @Override public void writeTokenizer(Path folder) throws IOException {
+        if (options.tokenizer().isPresent()) {
+            TokenizerFolder.copy(options.tokenizer().get(), folder);
+        } else {
+            TokenizerFolder.writeStandard(folder, openClip);
+        }
     }
 
     @Override public List<String> notes() {

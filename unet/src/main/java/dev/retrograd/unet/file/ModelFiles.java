@@ -17,8 +17,9 @@ public interface ModelFiles extends AutoCloseable {
     ///
     /// @param tokenizer folder of a tokenizer, instead of the model's own or CLIP's
     /// @param prediction `epsilon` or `v_prediction`, where a single file cannot say which
-    record Options(Optional<Path> tokenizer, Optional<String> prediction) {
-        public static final Options NONE = new Options(Optional.empty(), Optional.empty());
+    /// @param clipSkip last layers of the text encoder that are left out, as diffusers' `clip_skip`; A1111's number is one more
+    record Options(Optional<Path> tokenizer, Optional<String> prediction, int clipSkip) {
+        public static final Options NONE = new Options(Optional.empty(), Optional.empty(), 0);
     }
 
     /// Opens a diffusers folder or a single-file checkpoint (`.safetensors`, `.ckpt`).
@@ -49,6 +50,11 @@ public interface ModelFiles extends AutoCloseable {
 
     /// @throws ModelFormatException if its files are missing or unfit
     ClipTokenizer tokenizer() throws IOException;
+
+    /// Writes the tokenizer's files into a folder.
+    ///
+    /// @throws IOException if it cannot be written
+    void writeTokenizer(Path folder) throws IOException;
 
     /// What a user should know about how the files were read, in sentences; often nothing.
     List<String> notes();

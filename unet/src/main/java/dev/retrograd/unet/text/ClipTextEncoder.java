@@ -75,6 +75,15 @@ public final class ClipTextEncoder {
         return new Encoding(states, last, pooled(t, last, ids));
     }
 
+    /// What conditions the UNet when the last layers are skipped: the final normalisation of an earlier layer's output, `[B,N,width]`.
+    ///
+    /// Parity: `clip_skip` of diffusers' `StableDiffusionPipeline.encode_prompt`.
+    ///
+    /// @param skipped layers, 0 for `last`
+    public Var conditioning(Encoding e, int skipped) {
+        return skipped == 0 ? e.last() : finalNorm.forward(e.hiddenStates().get(layers.size() - skipped));
+    }
+
     private Var pooled(Tape t, Var last, int[][] ids) {
         int length = ids[0].length;
         int[] rows = new int[ids.length];

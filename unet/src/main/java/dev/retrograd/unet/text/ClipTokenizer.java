@@ -5,7 +5,10 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.SequencedMap;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
 
 /// The tokenizer of CLIP's text encoder: text is repaired, put in lower case, split into words and each word into byte pairs.
@@ -14,7 +17,7 @@ import java.util.stream.IntStream;
 /// Source: openai/CLIP `simple_tokenizer.py`. Parity: transformers `CLIPTokenizer` with ftfy installed, or with
 /// [TextCleaning#OPENAI] openai/CLIP's `tokenize(..., truncate=True)`.
 public final class ClipTokenizer {
-    private static final String STANDARD = "dev/retrograd/unet/text/clip";
+    static final String STANDARD = "dev/retrograd/unet/text/clip";
 
     private final Vocabulary vocabulary;
     private final Map<Integer, String> tokensById;
@@ -55,6 +58,13 @@ public final class ClipTokenizer {
     /// @throws IOException if the jar is damaged
     public static ClipTokenizer standard() throws IOException {
         return load(TokenizerFiles.resources(ClipTokenizer.class.getClassLoader(), STANDARD), "the tokenizer inside the jar");
+    }
+
+    /// Every token and its id, in the order of the ids: the content of `vocab.json`.
+    SequencedMap<String, Integer> vocabulary() {
+        SequencedMap<String, Integer> ids = new LinkedHashMap<>();
+        new TreeMap<>(tokensById).forEach((id, token) -> ids.put(token, id));
+        return ids;
     }
 
     /// The same vocabulary used in another way.

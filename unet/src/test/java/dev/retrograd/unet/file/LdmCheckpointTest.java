@@ -108,7 +108,7 @@ class LdmCheckpointTest {
             assertEquals(768, model.imageSize());
             assertTrue(model.notes().getFirst().contains("--prediction-type epsilon"), model.notes().toString());
         }
-        ModelFiles.Options noise = new ModelFiles.Options(Optional.empty(), Optional.of("epsilon"));
+        ModelFiles.Options noise = new ModelFiles.Options(Optional.empty(), Optional.of("epsilon"), 0);
         try (CpuBackend b = new CpuBackend(); StableDiffusion model = StableDiffusion.load(b, single, noise)) {
             assertEquals(NoiseSchedule.Prediction.EPSILON, model.schedule().prediction());
             assertEquals(512, model.imageSize());
