@@ -16,8 +16,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
-/// A run's folder as one JSON object: `name`, `config`, `environment`, `metrics` (one object per update) and `samples`
-/// (`update`, and `png` as a data URL), which may be of a run that still goes on.
+/// A run's folder as one JSON object: `name`, `config`, `environment`, `metrics` (one object per update), `evaluations` (rewards of
+/// fixed images) and `samples` (`update`, and `png` as a data URL); it may be of a run that still goes on.
 final class RunSummary {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Pattern SAMPLE = Pattern.compile("update-(\\d+)\\.png");
@@ -36,7 +36,8 @@ final class RunSummary {
         all.set("config", object(config));
         Path environment = run.resolve("environment.json");
         all.set("environment", Files.isRegularFile(environment) ? object(environment) : JSON.createObjectNode());
-        all.set("metrics", metrics(run.resolve("metrics.jsonl")));
+        all.set("metrics", lines(run.resolve("metrics.jsonl")));
+        all.set("evaluations", lines(run.resolve("evaluations.jsonl")));
         all.set("samples", samples(run.resolve("samples")));
         return all;
     }
@@ -49,8 +50,8 @@ final class RunSummary {
         }
     }
 
-    /// Half a line, which a run that was killed or is just writing leaves, is no update yet.
-    private static ArrayNode metrics(Path file) throws IOException {
+    /// Half a line, which a run that was killed or is just writing leaves, is none yet.
+    private static ArrayNode lines(Path file) throws IOException {
         ArrayNode all = JSON.createArrayNode();
         if (Files.isRegularFile(file)) {
             for (String line : new String(Files.readAllBytes(file), StandardCharsets.UTF_8).lines().toList()) {

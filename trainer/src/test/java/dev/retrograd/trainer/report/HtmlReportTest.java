@@ -39,6 +39,7 @@ class HtmlReportTest {
         run = Files.createDirectories(temp.resolve("a run"));
         Files.writeString(run.resolve("config.json"), "{\"method\": \"alignprop\", \"prompt\": [\"</script><script>document.title='owned'</script>\"], \"updates\": 3}");
         Files.writeString(run.resolve("metrics.jsonl"), UPDATE.formatted(1, 3, "2.0", "-2.0") + UPDATE.formatted(2, 3, "1.0", "-1.0") + "{\"update\":3,\"k\"");
+        Files.writeString(run.resolve("evaluations.jsonl"), "{\"update\":0,\"prompts\":\"held-out\",\"images\":4,\"reward_mean\":-2.0}\n");
         Path samples = Files.createDirectories(run.resolve("samples"));
         RgbImage picture = new RgbImage(2, 2, new byte[12]);
         PngFile.write(samples.resolve("update-000000.png"), picture, Map.of());
@@ -105,7 +106,7 @@ class HtmlReportTest {
         assertTrue(dom.contains("<b>2 of 3</b>"), "updates");
         Matcher charts = Pattern.compile("<canvas[^>]*aria-label=\"([^\"]+)\"[^>]*width=\"(\\d+)\"").matcher(dom);
         List<String> drawn = charts.results().filter(c -> Integer.parseInt(c.group(2)) > 100).map(c -> c.group(1)).toList();
-        assertEquals(List.of("Reward", "Loss", "Differentiated steps K", "Gradient norm", "Peak memory, MiB", "Seconds per update", "jpeg-size"), drawn);
+        assertEquals(List.of("Reward", "Reward of fixed images", "Loss", "Differentiated steps K", "Gradient norm", "Peak memory, MiB", "Seconds per update", "jpeg-size"), drawn);
         assertTrue(dom.matches("(?s).*<img id=\"after\"[^>]*src=\"data:image/png.*"), "the picture after training");
         assertTrue(dom.contains("&lt;/script&gt;"), "settings are shown as text");
     }
