@@ -42,7 +42,7 @@ public final class Tracked implements AutoCloseable {
     }
 
     /// What was measured of a number of images, part by part.
-    Collected collect() {
+    public Collected collect() {
         return new Collected();
     }
 
@@ -55,29 +55,37 @@ public final class Tracked implements AutoCloseable {
         rewards.values().forEach(Reward::close);
     }
 
-    /// Means over the parts of an update.
-    final class Collected {
+    /// Scores of images that come in parts.
+    public final class Collected {
         private final SequencedMap<String, List<float[]>> parts = new LinkedHashMap<>();
 
+        private Collected() {
+        }
+
         /// Scores more images.
-        void add(PixelBatch images, List<String> prompts) {
+        public void add(PixelBatch images, List<String> prompts) {
             scores(images, prompts).forEach((name, scores) -> parts.computeIfAbsent(name, _ -> new ArrayList<>()).add(scores));
+        }
+
+        /// All scores of each so far, by its name.
+        public SequencedMap<String, float[]> all() {
+            SequencedMap<String, float[]> all = new LinkedHashMap<>();
+            parts.forEach((name, some) -> {
+                float[] values = new float[some.stream().mapToInt(p -> p.length).sum()];
+                int at = 0;
+                for (float[] part : some) {
+                    System.arraycopy(part, 0, values, at, part.length);
+                    at += part.length;
+                }
+                all.put(name, values);
+            });
+            return all;
         }
 
         /// The mean over all images of each, by its name.
         SequencedMap<String, Double> means() {
             SequencedMap<String, Double> means = new LinkedHashMap<>();
-            parts.forEach((name, values) -> {
-                double sum = 0;
-                long count = 0;
-                for (float[] part : values) {
-                    for (float v : part) {
-                        sum += v;
-                    }
-                    count += part.length;
-                }
-                means.put(name, sum / count);
-            });
+            all().forEach((name, values) -> means.put(name, Scores.mean(values)));
             return means;
         }
     }

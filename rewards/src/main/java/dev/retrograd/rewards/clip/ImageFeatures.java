@@ -1,7 +1,11 @@
 package dev.retrograd.rewards.clip;
 
+import dev.retrograd.autograd.Segment;
+import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.Scope;
+import dev.retrograd.rewards.PixelBatch;
 import java.io.IOException;
 import java.nio.file.Path;
 
@@ -35,6 +39,16 @@ public final class ImageFeatures implements AutoCloseable {
     /// @return `[B,C]`, rows of length 1
     public Var of(Var pixels) {
         return pixels.tape().named("image_embeds_normalised", UnitLength.of(model.imageFeatures(transform.forward(pixels))));
+    }
+
+    /// As {@link #of(Var)}, of images on the host with nothing recorded.
+    ///
+    /// @return `[B,C]`, row by row
+    public float[] of(PixelBatch images) {
+        Backend b = model.backend();
+        try (Scope _ = b.memory().open("features"); Tape t = new Tape(b, Segment.Policy.STORE_ALL)) {
+            return t.unrecorded(() -> b.toFloats(of(t.constant(b.floats("pixels", images.shape(), images.pixels()))).value()));
+        }
     }
 
     @Override public void close() {

@@ -212,7 +212,7 @@ final class FitReward implements Callable<Integer> {
         int size = rated.images().size();
         try (RunProgress progress = new RunProgress(out)) {
             progress.began("features", size);
-            FeatureTable table = FeatureTable.of(backend, tower, rated.images(), rated.scorer(), done -> {
+            FeatureTable table = FeatureTable.of(tower, rated.images(), rated.scorer(), done -> {
                 stopIf(interrupt);
                 progress.progressed(done);
             });

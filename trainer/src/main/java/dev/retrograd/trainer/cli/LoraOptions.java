@@ -35,10 +35,14 @@ final class LoraOptions {
     /// @throws SettingException if a factor is not a finite number
     List<Choice> choices() {
         SettingException.require(Double.isFinite(scale), "--lora-scale", "a finite number", scale);
-        return loras == null ? List.of() : loras.stream().map(this::choice).toList();
+        return loras == null ? List.of() : loras.stream().map(l -> choice(l, scale)).toList();
     }
 
-    private Choice choice(String text) {
+    /// A file with or without a factor, `FILE[:SCALE]`.
+    ///
+    /// @param scale further factor
+    /// @throws SettingException if the factor is not a finite number
+    static Choice choice(String text, double scale) {
         int colon = text.lastIndexOf(':');
         boolean factor = colon > 0 && text.substring(colon + 1).matches("[-+]?[0-9.]+([eE][-+]?[0-9]+)?") && !Files.exists(Path.of(text));
         if (!factor) {

@@ -20,6 +20,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -119,6 +120,11 @@ final class RewardOptions {
             found.add(loaders.of("--reward", choice.name()));
         }
         return b -> sum(b, choices, found);
+    }
+
+    /// What the flags call the reward, such as `aesthetic:0.5@7+hps`.
+    String label() {
+        return String.join("+", rewards).toLowerCase(Locale.ROOT);
     }
 
     /// What is logged beside the reward, by the names that the flags give it.

@@ -51,24 +51,18 @@ public record FeatureTable(int width, float[] features, float[] scores) {
     ///
     /// @param progress is told the number of images done so far
     /// @throws IOException if an image cannot be read
-    public static FeatureTable of(Backend backend, ImageFeatures tower, ImageSource images, Scorer scorer, IntConsumer progress) throws IOException {
+    public static FeatureTable of(ImageFeatures tower, ImageSource images, Scorer scorer, IntConsumer progress) throws IOException {
         float[] features = new float[Math.multiplyExact(images.size(), tower.width())];
         float[] scores = new float[images.size()];
         int[] done = {0};
         images.forEach((pixels, prompts) -> {
-            float[] rows = rows(backend, tower, pixels);
+            float[] rows = tower.of(pixels);
             System.arraycopy(rows, 0, features, done[0] * tower.width(), rows.length);
             System.arraycopy(scorer.score(done[0], pixels, prompts), 0, scores, done[0], pixels.batch());
             done[0] += pixels.batch();
             progress.accept(done[0]);
         });
         return new FeatureTable(tower.width(), features, scores);
-    }
-
-    private static float[] rows(Backend backend, ImageFeatures tower, PixelBatch pixels) {
-        try (Scope _ = backend.memory().open("features"); Tape t = new Tape(backend, Segment.Policy.STORE_ALL)) {
-            return t.unrecorded(() -> backend.toFloats(tower.of(t.constant(backend.floats("pixels", pixels.shape(), pixels.pixels()))).value()));
-        }
     }
 
     public int size() {

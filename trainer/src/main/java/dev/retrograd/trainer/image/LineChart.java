@@ -31,7 +31,12 @@ public record LineChart(String x, String y, List<Series> series) {
     }
 
     /// One value.
-    public record Point(double x, double y) {
+    ///
+    /// @param error half the length of its bar; 0 for none
+    public record Point(double x, double y, double error) {
+        public Point(double x, double y) {
+            this(x, y, 0);
+        }
     }
 
     /// Least and greatest value of an axis, and the distance between its ticks.
@@ -79,7 +84,7 @@ public record LineChart(String x, String y, List<Series> series) {
             throw new IllegalArgumentException("chart: there must be a point to draw, got none in " + series.size() + " series");
         }
         Axis across = Axis.of(least(Point::x), greatest(Point::x), 0);
-        Axis up = Axis.of(least(Point::y), greatest(Point::y), MARGIN);
+        Axis up = Axis.of(least(p -> p.y - p.error), greatest(p -> p.y + p.error), MARGIN);
         StringBuilder out = new StringBuilder("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" font-size=\"13\">%n"
                 .formatted(WIDTH, HEIGHT, WIDTH, HEIGHT));
         out.append("<rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n");
@@ -108,6 +113,8 @@ public record LineChart(String x, String y, List<Series> series) {
             out.append(number(column(across, p.x))).append(',').append(number(row(up, p.y))).append(' ');
         }
         out.append("\"/>\n");
+        s.points.stream().filter(p -> p.error > 0)
+                .forEach(p -> out.append(line(column(across, p.x), row(up, p.y - p.error), column(across, p.x), row(up, p.y + p.error), escaped(s.colour))));
         if (s.marked) {
             for (Point p : s.points) {
                 out.append("<circle cx=\"%s\" cy=\"%s\" r=\"4\" fill=\"%s\"/>%n".formatted(number(column(across, p.x)), number(row(up, p.y)), escaped(s.colour)));

@@ -58,7 +58,7 @@ final class AestheticStage implements Stage {
 
     private FeatureTable table(ImageFeatures tower, Painted painted) throws IOException {
         PictureRating rating = new PictureRating();
-        return FeatureTable.of(backend, tower, painted, (_, pixels, prompts) -> rating.score(pixels, prompts), _ -> { });
+        return FeatureTable.of(tower, painted, (_, pixels, prompts) -> rating.score(pixels, prompts), _ -> { });
     }
 
     /// Pictures of the world, painted anew on every run through.

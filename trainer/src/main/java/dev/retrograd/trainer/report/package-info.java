@@ -1,2 +1,2 @@
-/// What a run shows of itself: a page, TensorBoard's event files, a model card.
+/// What a run shows of itself: a page, TensorBoard's event files, a model card, tables.
 package dev.retrograd.trainer.report;

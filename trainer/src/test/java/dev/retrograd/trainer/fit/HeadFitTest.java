@@ -51,7 +51,7 @@ class HeadFitTest {
             }
         };
         try (ImageFeatures tower = ImageFeatures.load(backend, clip)) {
-            return FeatureTable.of(backend, tower, images, (_, pixels, _) -> new float[pixels.batch()], _ -> { });
+            return FeatureTable.of(tower, images, (_, pixels, _) -> new float[pixels.batch()], _ -> { });
         }
     }
 
