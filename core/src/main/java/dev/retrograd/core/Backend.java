@@ -61,6 +61,15 @@ public interface Backend extends ElementwiseKernels, ReductionKernels, MatrixKer
     /// @param source exactly as many bytes as the tensor has, on the heap or off it
     void upload(MemorySegment source, Tensor target);
 
+    /// A tensor in the innermost open scope that holds host bytes, read where they lie if the backend can; it is not to be written to.
+    ///
+    /// @param source in the element type and order of the spec; it must stay as it is while the tensor lives
+    default Tensor share(String name, Spec spec, MemorySegment source) {
+        Tensor t = empty(name, spec);
+        upload(source, t);
+        return t;
+    }
+
     /// Copies a tensor's bytes to the host; waits for everything before it.
     ///
     /// @param target exactly as many bytes as the tensor has

@@ -52,7 +52,15 @@ public final class Memory implements AutoCloseable {
     /// @throws OutOfMemoryException if the backend has no room for it
     public Tensor allocate(String name, Spec spec) {
         long bytes = Math.ceilDiv(Math.max(spec.bytes(), 1), (long) ALIGNMENT) * ALIGNMENT;
-        Storage storage = allocator.apply(name, bytes);
+        return own(name, spec, allocator.apply(name, bytes), bytes);
+    }
+
+    /// A tensor over memory that the backend found elsewhere, in the innermost open scope; it counts like any other.
+    public Tensor adopt(String name, Spec spec, Storage storage) {
+        return own(name, spec, storage, storage.bytes());
+    }
+
+    private Tensor own(String name, Spec spec, Storage storage, long bytes) {
         storage.attach(this, current);
         current.own(storage);
         live += bytes;

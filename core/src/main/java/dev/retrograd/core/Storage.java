@@ -34,6 +34,11 @@ public abstract class Storage {
         return bytes;
     }
 
+    /// Whether its contents may only be read, as those of a mapped file.
+    public boolean readOnly() {
+        return false;
+    }
+
     public final boolean alive() {
         return holders > 0;
     }

@@ -34,6 +34,7 @@ public final class StableDiffusion implements AutoCloseable {
     private static final String OLD_POSITION_IDS = "text_model.embeddings.position_ids";
 
     private final Backend backend;
+    private final ModelFiles files;
     private final Path path;
     private final ModelFiles.Options options;
     private final List<String> notes;
@@ -46,34 +47,35 @@ public final class StableDiffusion implements AutoCloseable {
     private final StateDict unetWeights;
     private final StateDict vaeWeights;
 
-    private StableDiffusion(Backend backend, ModelFiles files, ModelFiles.Options options, Path path, List<StateDict> opened) throws IOException {
+    private StableDiffusion(Backend backend, ModelFiles files, ModelFiles.Options options, Path path, boolean mapped, List<StateDict> opened) throws IOException {
         this.backend = backend;
+        this.files = files;
         this.path = path;
         this.options = options;
         notes = files.notes();
         schedule = NoiseSchedule.of(files.config(Component.SCHEDULER));
         tokenizer = files.tokenizer();
         ClipTextConfig textConfig = ClipTextConfig.of(files.config(Component.TEXT_ENCODER));
-        textWeights = opened(opened, files, Component.TEXT_ENCODER);
+        textWeights = opened(opened, mapped, Component.TEXT_ENCODER);
         textEncoder = new ClipTextEncoder(textConfig, textWeights.in("text_model"));
         if (options.clipSkip() < 0 || options.clipSkip() >= textConfig.layers()) {
             throw new IllegalArgumentException("--clip-skip: must be 0.." + (textConfig.layers() - 1) + " for a text encoder of " + textConfig.layers() + " layers, got " + options.clipSkip());
         }
         textWeights.requireAllRead(OLD_POSITION_IDS::equals);
         UNetConfig unetConfig = UNetConfig.of(files.config(Component.UNET));
-        unetWeights = opened(opened, files, Component.UNET);
+        unetWeights = opened(opened, mapped, Component.UNET);
         unet = new UNet(unetConfig, unetWeights);
         unetWeights.requireAllRead(_ -> false);
         VaeConfig vaeConfig = VaeConfig.of(files.config(Component.VAE));
-        vaeWeights = opened(opened, files, Component.VAE);
+        vaeWeights = opened(opened, mapped, Component.VAE);
         vaeDecoder = new VaeDecoder(vaeConfig, vaeWeights);
         vaeWeights.requireAllRead(ENCODER);
         requireFit(textConfig, unetConfig, vaeConfig);
     }
 
-    private StateDict opened(List<StateDict> all, ModelFiles files, Component component) throws IOException {
+    private StateDict opened(List<StateDict> all, boolean mapped, Component component) throws IOException {
         TensorFile file = files.weights(component);
-        StateDict one = new StateDict(file.source(), file, backend);
+        StateDict one = mapped ? StateDict.mapped(file.source(), file, backend) : new StateDict(file.source(), file, backend);
         all.add(one);
         return one;
     }
@@ -89,13 +91,19 @@ public final class StableDiffusion implements AutoCloseable {
     public static StableDiffusion load(Backend backend, Path path, ModelFiles.Options options) throws IOException {
         List<StateDict> opened = new ArrayList<>();
         boolean done = false;
-        try (ModelFiles files = ModelFiles.open(path, options)) {
-            StableDiffusion model = new StableDiffusion(backend, files, options, path, opened);
+        boolean mapped = false;
+        ModelFiles files = ModelFiles.open(path, options);
+        try {
+            mapped = files.large();
+            StableDiffusion model = new StableDiffusion(backend, files, options, path, mapped, opened);
             done = true;
             return model;
         } finally {
             if (!done) {
                 opened.forEach(StateDict::close);
+            }
+            if (!done || !mapped) {
+                files.close();
             }
         }
     }
@@ -180,5 +188,6 @@ public final class StableDiffusion implements AutoCloseable {
         textWeights.close();
         unetWeights.close();
         vaeWeights.close();
+        files.close();
     }
 }

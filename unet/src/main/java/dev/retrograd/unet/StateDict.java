@@ -29,24 +29,33 @@ public final class StateDict implements Weights, AutoCloseable {
     private final String file;
     private final TensorFile tensors;
     private final Backend backend;
+    private final boolean mapped;
     private final Map<String, Parameter> parameters;
 
     /// @param file what messages call the file
     /// @param tensors stays open while weights are read; not closed here
     public StateDict(String file, TensorFile tensors, Backend backend) {
-        this(file, tensors, backend, new LinkedHashMap<>());
+        this(file, tensors, backend, false, new LinkedHashMap<>());
     }
 
-    private StateDict(String file, TensorFile tensors, Backend backend, Map<String, Parameter> parameters) {
+    /// Weights that are read where the file is mapped, as far as the backend can and they lie in it as they are needed.
+    ///
+    /// @param tensors stays open for as long as the weights live
+    static StateDict mapped(String file, TensorFile tensors, Backend backend) {
+        return new StateDict(file, tensors, backend, true, new LinkedHashMap<>());
+    }
+
+    private StateDict(String file, TensorFile tensors, Backend backend, boolean mapped, Map<String, Parameter> parameters) {
         this.file = file;
         this.tensors = tensors;
         this.backend = backend;
+        this.mapped = mapped;
         this.parameters = parameters;
     }
 
     /// The same weights, read on from the file opened anew; whoever closes this one frees what that one reads.
     StateDict reopened(TensorFile again) {
-        return new StateDict(file, again, backend, parameters);
+        return new StateDict(file, again, backend, false, parameters);
     }
 
     public Backend backend() {
@@ -102,7 +111,7 @@ public final class StateDict implements Weights, AutoCloseable {
         DType dtype = tensors.spec(name).dtype();
         DType rest = here.rank() > 1 ? matrixType(dtype) : DType.F32;
         try (Scope _ = backend.memory().open(name)) {
-            Tensor raw = tensors.load(backend, name, rest);
+            Tensor raw = rest == dtype && mapped ? backend.share(name, tensors.spec(name), tensors.bytes(name)) : tensors.load(backend, name, rest);
             requireFinite(name, rest);
             boolean relaid = inFile.rank() == KERNEL_RANK && here.rank() == KERNEL_RANK && here.dim(1) * here.dim(2) > 1;
             Tensor value = relaid ? backend.empty(name, new Spec(here, rest)) : raw.reshape(here);
@@ -121,6 +130,10 @@ public final class StateDict implements Weights, AutoCloseable {
     }
 
     private void requireFinite(String name, DType rest) throws IOException {
+        boolean narrows = rest == DType.F16 && tensors.spec(name).dtype() != DType.F16;
+        if (!narrows && tensors.finite(name)) {
+            return;
+        }
         float[] values = tensors.floats(name);
         for (int i = 0; i < values.length; i++) {
             if (!Float.isFinite(values[i])) {

@@ -37,6 +37,9 @@ final class Owned {
             if (!p.trainable()) {
                 throw new IllegalArgumentException(where + ": takes trainable parameters, got frozen " + p);
             }
+            if (p.value().storage().readOnly()) {
+                throw new IllegalArgumentException(where + ": takes parameters that can be written to, got " + p + " in a mapped file");
+            }
             if (p.value().dtype() != DType.F32) {
                 throw new DTypeException(where + ": takes F32 parameters, got " + p);
             }

@@ -7,6 +7,7 @@ import dev.retrograd.core.ConvSpec;
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.Resampling;
 import dev.retrograd.core.ShapeException;
+import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.Unary;
 import java.lang.foreign.MemorySegment;
@@ -106,6 +107,16 @@ public final class CpuBackend implements Backend {
         MemorySegment data = CpuMemory.data(target);
         requireBytes("upload", target, source);
         MemorySegment.copy(source, 0, data, 0, data.byteSize());
+    }
+
+    @Override public Tensor share(String name, Spec spec, MemorySegment source) {
+        if (!CpuMemory.canShare(source)) {
+            return Backend.super.share(name, spec, source);
+        }
+        if (source.byteSize() != spec.bytes()) {
+            throw new ShapeException("share: '" + name + "' " + spec + " takes " + spec.bytes() + " bytes, got " + source.byteSize());
+        }
+        return memory.share(name, spec, source);
     }
 
     @Override public void download(Tensor source, MemorySegment target) {

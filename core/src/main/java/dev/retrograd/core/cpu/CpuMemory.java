@@ -2,6 +2,7 @@ package dev.retrograd.core.cpu;
 
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.OutOfMemoryException;
+import dev.retrograd.core.Spec;
 import dev.retrograd.core.Storage;
 import dev.retrograd.core.Tensor;
 import java.lang.foreign.FunctionDescriptor;
@@ -23,6 +24,9 @@ final class CpuMemory implements AutoCloseable {
     private static final Consumer<MemorySegment> FREE = bound(Consumer.class, "free", FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));
     /// Classes per doubling: at most 1/8 of a block is slack.
     private static final int CLASSES_PER_DOUBLING = 8;
+
+    /// Of every tensor's first byte.
+    private static final int ALIGNMENT = 4;
 
     private final Map<Long, ArrayDeque<Block>> cache = new HashMap<>();
     private final boolean poison;
@@ -57,7 +61,19 @@ final class CpuMemory implements AutoCloseable {
         if (t.storage() instanceof Block b) {
             return b.segment.asSlice(t.byteOffset(), t.spec().bytes());
         }
+        if (t.storage() instanceof Shared s) {
+            return s.segment.asSlice(t.byteOffset(), t.spec().bytes());
+        }
         throw new IllegalArgumentException("cpu: " + t + " belongs to another backend");
+    }
+
+    /// Whether kernels can read bytes where they lie: off the heap and aligned as {@link #data} promises.
+    static boolean canShare(MemorySegment bytes) {
+        return bytes.isNative() && bytes.address() % ALIGNMENT == 0;
+    }
+
+    Tensor share(String name, Spec spec, MemorySegment bytes) {
+        return memory.adopt(name, spec, new Shared(name, bytes));
     }
 
     private Storage allocate(String name, long bytes) {
@@ -123,6 +139,24 @@ final class CpuMemory implements AutoCloseable {
 
         @Override protected void free() {
             cache.computeIfAbsent(size, _ -> new ArrayDeque<>()).addFirst(this);
+        }
+    }
+
+    /// Somebody else's memory, most often a mapped file.
+    private static final class Shared extends Storage {
+        private final MemorySegment segment;
+
+        Shared(String name, MemorySegment segment) {
+            super(name, Math.ceilDiv(Math.max(segment.byteSize(), 1), (long) Memory.ALIGNMENT) * Memory.ALIGNMENT);
+            this.segment = segment;
+        }
+
+        @Override public boolean readOnly() {
+            return true;
+        }
+
+        /// Its owner frees it.
+        @Override protected void free() {
         }
     }
 }

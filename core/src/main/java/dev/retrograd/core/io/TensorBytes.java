@@ -2,6 +2,7 @@ package dev.retrograd.core.io;
 
 import dev.retrograd.core.DType;
 import dev.retrograd.core.Spec;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -46,5 +47,30 @@ final class TensorBytes {
             }
         }
         throw new ModelFormatException(source + ": tensor " + SafeTensorsHeader.shown(name) + " must be one of " + Arrays.toString(DType.values()) + ", got " + dtype);
+    }
+
+    /// Whether 32- or 16-bit floating-point values are all finite, found eight bytes at a time.
+    ///
+    /// A value is infinite or NaN where its exponent has all bits set; of the complemented exponents, one is zero then.
+    static boolean finite(MemorySegment s, DType type) {
+        long exponent = switch (type) {
+            case F32 -> 0x7F80_0000_7F80_0000L;
+            case F16 -> 0x7C00_7C00_7C00_7C00L;
+            case BF16 -> 0x7F80_7F80_7F80_7F80L;
+            case F64, I64, I32, U8 -> throw new IllegalArgumentException("finite: F32, F16 or BF16 is required, got " + type);
+        };
+        long ones = type == DType.F32 ? 0x0000_0001_0000_0001L : 0x0001_0001_0001_0001L;
+        long tops = type == DType.F32 ? 0x8000_0000_8000_0000L : 0x8000_8000_8000_8000L;
+        long whole = s.byteSize() / Long.BYTES * Long.BYTES;
+        long zeros = 0;
+        for (long at = 0; at < whole; at += Long.BYTES) {
+            long missing = ~s.get(LONG, at) & exponent;
+            zeros |= missing - ones & ~missing & tops;
+        }
+        for (long at = whole; at < s.byteSize(); at += type.bytes()) {
+            int bits = type == DType.F32 ? s.get(INT, at) : s.get(SHORT, at);
+            zeros |= (~bits & (int) exponent & (type == DType.F32 ? -1 : 0xFFFF)) == 0 ? tops : 0;
+        }
+        return zeros == 0;
     }
 }

@@ -99,6 +99,20 @@ public interface TensorFile extends AutoCloseable {
         return values;
     }
 
+    /// Whether a floating-point tensor has neither infinities nor NaN; for the types that weights rest in, as fast as memory is read.
+    default boolean finite(String name) throws ModelFormatException {
+        DType type = spec(name).dtype();
+        if (type == DType.F64) {
+            for (float value : floats(name)) {
+                if (!Float.isFinite(value)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+        return TensorBytes.finite(bytes(name), type);
+    }
+
     /// A tensor of a backend with the file's shape, element type and values, in the innermost open scope.
     default Tensor load(Backend backend, String name) throws ModelFormatException {
         Tensor t = backend.empty(name, spec(name));

@@ -13,6 +13,9 @@ import java.util.Optional;
 /// A Stable Diffusion model as somebody saved it, seen as diffusers lays it out: configurations and weights by diffusers' names, whatever the files say.
 public interface ModelFiles extends AutoCloseable {
 
+    /// A copy of less is made in no time, and its file can be deleted meanwhile.
+    long LARGE_BYTES = 1L << 28;
+
     /// How to read what a file leaves open.
     ///
     /// @param tokenizer folder of a tokenizer, instead of the model's own or CLIP's
@@ -33,6 +36,18 @@ public interface ModelFiles extends AutoCloseable {
             throw new ModelFormatException(path + ": a diffusers model folder or a checkpoint file is required, but there is none");
         }
         return LdmCheckpoint.open(path, options);
+    }
+
+    /// Whether the UNet is so large that weights are best read where the files are mapped, which then stay open.
+    ///
+    /// @throws ModelFormatException if it is missing or damaged
+    default boolean large() throws IOException {
+        TensorFile unet = weights(Component.UNET);
+        long bytes = 0;
+        for (String name : unet.names()) {
+            bytes += unet.spec(name).bytes();
+        }
+        return bytes >= LARGE_BYTES;
     }
 
     /// What messages call the model.
