@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -89,15 +90,21 @@ final class Evaluation {
     /// @param updates made before these images
     List<RunDirectory.Evaluated> means(int updates, Grid grid) {
         List<RunDirectory.Evaluated> means = new ArrayList<>();
-        means.add(mean(updates, RunDirectory.PromptKind.TRAINING, Arrays.copyOfRange(grid.rewards(), 0, trainingPrompts)));
+        means.add(mean(updates, RunDirectory.PromptKind.TRAINING, grid, 0, trainingPrompts));
         if (trainingPrompts < prompts.size()) {
-            means.add(mean(updates, RunDirectory.PromptKind.HELD_OUT, Arrays.copyOfRange(grid.rewards(), trainingPrompts, prompts.size())));
+            means.add(mean(updates, RunDirectory.PromptKind.HELD_OUT, grid, trainingPrompts, prompts.size()));
         }
         return means;
     }
 
-    private static RunDirectory.Evaluated mean(int updates, RunDirectory.PromptKind kind, float... rewards) {
-        return new RunDirectory.Evaluated(updates, kind, rewards.length, Scores.mean(rewards));
+    private static RunDirectory.Evaluated mean(int updates, RunDirectory.PromptKind kind, Grid grid, int from, int to) {
+        Map<String, Double> tracked = new LinkedHashMap<>();
+        grid.tracked().forEach((name, scores) -> tracked.put(Metrics.TRACK + name, mean(scores, from, to)));
+        return new RunDirectory.Evaluated(updates, kind, to - from, mean(grid.rewards(), from, to), tracked);
+    }
+
+    private static double mean(float[] scores, int from, int to) {
+        return Scores.mean(Arrays.copyOfRange(scores, from, to));
     }
 
     /// What the run did to the reward and to what is measured beside it, a sentence each.
@@ -115,6 +122,6 @@ final class Evaluation {
     }
 
     private static String change(float[] before, float[] after, int from, int to) {
-        return String.format(Locale.ROOT, "%.4f before, %.4f after", Scores.mean(Arrays.copyOfRange(before, from, to)), Scores.mean(Arrays.copyOfRange(after, from, to)));
+        return String.format(Locale.ROOT, "%.4f before, %.4f after", mean(before, from, to), mean(after, from, to));
     }
 }

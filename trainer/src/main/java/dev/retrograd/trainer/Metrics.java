@@ -23,9 +23,12 @@ public record Metrics(int update, int k, double loss, @JsonProperty("reward_mean
         @JsonProperty("peak_bytes") long peakBytes, @JsonIgnore SequencedMap<String, Double> details,
         @JsonIgnore SequencedMap<String, Double> tracked) {
 
+    /// Begins the key of what is measured beside the reward.
+    static final String TRACK = "track/";
+
     @JsonAnyGetter Map<String, Double> further() {
         Map<String, Double> all = new LinkedHashMap<>(details);
-        tracked.forEach((name, mean) -> all.put("track/" + name, mean));
+        tracked.forEach((name, mean) -> all.put(TRACK + name, mean));
         return all;
     }
 }

@@ -1,5 +1,7 @@
 package dev.retrograd.trainer;
 
+import com.fasterxml.jackson.annotation.JsonAnyGetter;
+import com.fasterxml.jackson.annotation.JsonAnySetter;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -41,7 +43,8 @@ public final class RunDirectory implements AutoCloseable {
     /// The mean reward of an evaluation's images of a kind: a line of `evaluations.jsonl`.
     ///
     /// @param update after how many updates; 0 before training
-    public record Evaluated(int update, PromptKind prompts, int images, @JsonProperty("reward_mean") double rewardMean) {
+    /// @param tracked likewise of what is measured beside the reward, as `track/NAME`
+    public record Evaluated(int update, PromptKind prompts, int images, @JsonProperty("reward_mean") double rewardMean, @JsonAnySetter @JsonAnyGetter Map<String, Double> tracked) {
     }
 
     private final Path folder;

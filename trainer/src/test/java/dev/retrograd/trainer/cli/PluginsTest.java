@@ -107,6 +107,8 @@ class PluginsTest {
         CommandLineRun tracked = CommandLineRun.train("--output=" + with, "--plugin=" + source, "--track=redness,jpeg-size");
         tracked.succeeds();
         assertTrue(tracked.out().lines().anyMatch(l -> l.startsWith("track redness on 1 images of training prompts: ")), tracked.out());
+        JsonNode before = new ObjectMapper().readTree(Files.readAllLines(with.resolve("evaluations.jsonl")).getFirst());
+        assertTrue(before.get("track/redness").doubleValue() > 0 && before.get("track/jpeg-size").doubleValue() > 0.3, before.toString());
         CommandLineRun.train("--output=" + without).succeeds();
         String lora = "lora/pytorch_lora_weights.safetensors";
         assertArrayEquals(Files.readAllBytes(without.resolve(lora)), Files.readAllBytes(with.resolve(lora)));
