@@ -87,6 +87,21 @@ public interface Backend extends ElementwiseKernels, ReductionKernels, MatrixKer
         return t;
     }
 
+    /// Rows of N(0,1) values from rows of uniforms, as `torch.randn` makes them of its generator's words, bit for bit.
+    ///
+    /// @param uniforms `F32 [rows, m]`, of {@link RandomStream#uniformsOfNormals}
+    /// @param y `F32 [rows, n]`, n of 16 or more; m is n, or where 16 does not divide it n rounded up
+    default void normals(Tensor uniforms, Tensor y) {
+        int n = y.shape().channels();
+        int m = uniforms.shape().channels();
+        float[] drawn = toFloats(uniforms);
+        float[] values = new float[Math.toIntExact(y.elements())];
+        for (int row = 0; row * n < values.length; row++) {
+            BoxMuller.normals(drawn, row * m, values, row * n, n);
+        }
+        upload(MemorySegment.ofArray(values), y);
+    }
+
     /// An `I32` tensor of these values.
     ///
     /// @throws ShapeException if there are not exactly as many values as elements

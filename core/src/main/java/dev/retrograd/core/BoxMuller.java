@@ -19,6 +19,20 @@ final class BoxMuller {
 
     private BoxMuller() {}
 
+    /// How many uniforms n values take: n in whole blocks, rounded up.
+    static int uniforms(int n) {
+        return Math.ceilDiv(n, BLOCK) * BLOCK;
+    }
+
+    /// n values at `to` from {@link #uniforms} at `from`: whole blocks, and where 16 does not divide n one more, which overwrites the last 16 places.
+    static void normals(float[] uniforms, int from, float[] y, int to, int n) {
+        for (int block = 0; block < uniforms(n); block += BLOCK) {
+            int at = to + Math.min(block, n - BLOCK);
+            System.arraycopy(uniforms, from + block, y, at, BLOCK);
+            transform(y, at);
+        }
+    }
+
     /// Transforms the 16 values at `from` in place.
     static void transform(float[] d, int from) {
         for (int j = from; j < from + HALF; j++) {

@@ -24,6 +24,8 @@ public final class PlanBackend implements Backend {
     private static final long GEGLU_BACKWARD_FLOPS = 4;
     private static final long SILU_BACKWARD_FLOPS = 5;
     private static final long ADAMW_FLOPS = 14;
+    /// Of a value: half of a logarithm, a root, a sine and a cosine.
+    private static final long NORMAL_FLOPS = 24;
 
     private final String standsFor;
     private final long workspaceBytes;
@@ -417,6 +419,10 @@ public final class PlanBackend implements Backend {
 
     @Override public void adamw(AdamWStep step, Tensor grad, Tensor gradientScale, Tensor p, Tensor m, Tensor v) {
         count("adamw", ADAMW_FLOPS * p.elements(), grad, gradientScale, p, p, m, m, v, v);
+    }
+
+    @Override public void normals(Tensor uniforms, Tensor y) {
+        count("normals", NORMAL_FLOPS * y.elements(), uniforms, y);
     }
 
     @Override public void clipFactor(Tensor norm, double maxNorm, Tensor y) {

@@ -145,13 +145,22 @@ public final class RandomStream {
             }
             return out;
         }
-        generator.fillUniform(out, 0, n);
-        for (int block = 0; block + BoxMuller.BLOCK <= n; block += BoxMuller.BLOCK) {
-            BoxMuller.transform(out, block);
+        BoxMuller.normals(uniformsOfNormals(n), 0, out, 0, n);
+        return out;
+    }
+
+    /// What {@link #randn} makes n values of, for {@link Backend#normals} to make them of it on a device; the stream goes on as after `randn(n)`.
+    ///
+    /// @param n 16 or more
+    /// @return uniforms in [0, 1), n rounded up to whole blocks of 16; where 16 does not divide n, the last block holds the second draw of the last 16 places
+    public float[] uniformsOfNormals(int n) {
+        if (n < BoxMuller.BLOCK) {
+            throw new IllegalArgumentException("uniformsOfNormals: n must be " + BoxMuller.BLOCK + " or more, got " + n);
         }
+        float[] out = new float[BoxMuller.uniforms(n)];
+        generator.fillUniform(out, 0, n);
         if (n % BoxMuller.BLOCK != 0) {
-            generator.fillUniform(out, n - BoxMuller.BLOCK, n);
-            BoxMuller.transform(out, n - BoxMuller.BLOCK);
+            generator.fillUniform(out, out.length - BoxMuller.BLOCK, out.length);
         }
         return out;
     }

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 ///
 /// Extend it once per backend and type of activations ({@link ContractBase#activations()}); one interface per family of kernels holds the cases.
 public abstract class BackendContract extends ContractBase implements ElementwiseContract, ReductionContract, MatrixContract, ConvolutionContract, AttentionContract,
-        NormContract, ShapeContract, ImageContract, OptimizerContract {
+        NormContract, ShapeContract, ImageContract, OptimizerContract, RandomContract {
     @Test void bytesComeBackAsTheyWentFromHeapAndNativeMemory() {
         for (DType dtype : DType.values()) {
             double[] values = new double[13];

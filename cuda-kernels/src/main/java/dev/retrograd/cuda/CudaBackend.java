@@ -31,6 +31,7 @@ public final class CudaBackend implements Backend {
     private final ShapeKernels shapes;
     private final ImageKernels images;
     private final OptimizerKernels optimizers;
+    private final RandomKernels random;
 
     /// @param driver closed with the backend
     public CudaBackend(CudaDriver driver, Precision precision) {
@@ -50,6 +51,7 @@ public final class CudaBackend implements Backend {
         shapes = new ShapeKernels(launcher);
         images = new ImageKernels(launcher);
         optimizers = new OptimizerKernels(launcher, driver, stream);
+        random = new RandomKernels(launcher);
     }
 
     @Override public String name() {
@@ -266,6 +268,10 @@ public final class CudaBackend implements Backend {
 
     @Override public void average(double decay, List<Tensor> averages, List<Tensor> values) {
         optimizers.average(decay, averages, values);
+    }
+
+    @Override public void normals(Tensor uniforms, Tensor y) {
+        random.normals(uniforms, y);
     }
 
     @Override public void clipFactor(Tensor norm, double maxNorm, Tensor y) {

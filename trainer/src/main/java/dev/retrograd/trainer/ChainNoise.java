@@ -2,9 +2,14 @@ package dev.retrograd.trainer;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.RandomStream;
+import dev.retrograd.core.Scope;
 import dev.retrograd.core.Shape;
+import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.unet.Layout;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
 
 /// The randomness of a denoising chain, for images numbered from 0: asking again gives the same values.
 public abstract sealed class ChainNoise {
@@ -23,21 +28,23 @@ public abstract sealed class ChainNoise {
         return latent[0] * latent[1] * latent[2];
     }
 
-    /// N(0,1), `[count,C,H,W]`, for the images from `first` on; step −1 is the initial latent.
-    abstract float[] values(int step, int first, int count);
+    /// N(0,1), `count·C·H·W` values in this order, for the images from `first` on; step −1 is the initial latent.
+    abstract Tensor values(Backend b, String name, int step, int first, int count);
 
     /// x_T of the images from `first` on, `[count,H,W,C]`.
     public Tensor initial(Backend b, int first, int count) {
-        return tensor(b, "x_T", values(-1, first, count), count);
+        return tensor(b, "x_T", -1, first, count);
     }
 
     /// Fresh noise for a step of the images from `first` on, `[count,H,W,C]`.
     public Tensor step(Backend b, int step, int first, int count) {
-        return tensor(b, "noise", values(step, first, count), count);
+        return tensor(b, "noise", step, first, count);
     }
 
-    private Tensor tensor(Backend b, String name, float[] nchw, int count) {
-        return Layout.channelsLast(b, name, Shape.of(count, latent[0], latent[1], latent[2]), nchw);
+    private Tensor tensor(Backend b, String name, int step, int first, int count) {
+        try (Scope scope = b.memory().open(name)) {
+            return scope.keep(Layout.channelsLast(b, values(b, name, step, first, count).reshape(count, latent[0], latent[1], latent[2])));
+        }
     }
 
     /// A stream for each image and step, keyed by (seed, update, number): the same whatever the micro-batches, devices and order.
@@ -62,14 +69,18 @@ public abstract sealed class ChainNoise {
             return new Keyed(seed, update, offset + image, latent());
         }
 
-        @Override float[] values(int step, int first, int count) {
-            int n = perImage();
-            float[] all = new float[count * n];
+        /// The host draws words, the device makes normal values of them.
+        @Override Tensor values(Backend b, String name, int step, int first, int count) {
+            List<float[]> rows = IntStream.range(0, count)
+                    .mapToObj(i -> RandomStream.keyed(seed, StreamKey.NOISE.code(), update, offset + first + i, step + 1).uniformsOfNormals(perImage())).toList();
+            int width = rows.getFirst().length;
+            float[] all = new float[count * width];
             for (int i = 0; i < count; i++) {
-                float[] one = RandomStream.keyed(seed, StreamKey.NOISE.code(), update, offset + first + i, step + 1).randn(n);
-                System.arraycopy(one, 0, all, i * n, n);
+                System.arraycopy(rows.get(i), 0, all, i * width, width);
             }
-            return all;
+            Tensor normals = b.empty(name, Spec.f32(count, perImage()));
+            b.normals(b.floats("uniforms", Shape.of(count, width), all), normals);
+            return normals;
         }
     }
 
@@ -88,9 +99,9 @@ public abstract sealed class ChainNoise {
             }
         }
 
-        @Override float[] values(int step, int first, int count) {
+        @Override Tensor values(Backend b, String name, int step, int first, int count) {
             int n = perImage();
-            return java.util.Arrays.copyOfRange(drawn[step + 1], first * n, (first + count) * n);
+            return b.floats(name, Shape.of(count, n), Arrays.copyOfRange(drawn[step + 1], first * n, (first + count) * n));
         }
     }
 }

@@ -13,7 +13,9 @@ import dev.retrograd.autograd.op.SumTo;
 import dev.retrograd.autograd.optim.AdamW;
 import dev.retrograd.autograd.optim.GradientClip;
 import dev.retrograd.autograd.optim.LearningRateSchedule;
+import dev.retrograd.core.Backend;
 import dev.retrograd.core.Golden;
+import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.rewards.DifferentiableReward;
@@ -184,12 +186,17 @@ class TrainLoopTest {
     }
 
     @Test void noiseIsKeyedByUpdateAndImage() {
-        float[] a = new ChainNoise.Keyed(1, 0, 4, 8, 8).values(-1, 0, 2);
-        float[] b = new ChainNoise.Keyed(1, 0, 4, 8, 8).values(-1, 1, 1);
-        float[] second = new float[256];
-        System.arraycopy(a, 256, second, 0, 256);
-        assertArrayEquals(second, b, "image 1 has the same noise alone and as the second of two");
-        float[] other = new ChainNoise.Keyed(1, 1, 4, 8, 8).values(-1, 1, 1);
-        assertFalse(Arrays.equals(b, other), "another update has other noise");
+        try (Backend cpu = new CpuBackend()) {
+            float[] a = noise(cpu, 0, 0, 2);
+            float[] b = noise(cpu, 0, 1, 1);
+            assertArrayEquals(Arrays.copyOfRange(a, 256, 512), b, "image 1 has the same noise alone and as the second of two");
+            assertFalse(Arrays.equals(b, noise(cpu, 1, 1, 1)), "another update has other noise");
+            float[] first = RandomStream.keyed(1, StreamKey.NOISE.code(), 0, 0, 0).randn(256);
+            assertEquals(first[64], a[1], "channel 1 of the first pixel is the stream's value 64");
+        }
+    }
+
+    private static float[] noise(Backend b, int update, int first, int count) {
+        return b.toFloats(new ChainNoise.Keyed(1, update, 4, 8, 8).initial(b, first, count));
     }
 }

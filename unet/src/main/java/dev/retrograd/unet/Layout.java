@@ -16,11 +16,15 @@ public final class Layout {
     /// `[B,C,H,W]` values as a tensor `[B,H,W,C]`.
     public static Tensor channelsLast(Backend b, String name, Shape nchw, float... values) {
         try (Scope scope = b.memory().open(name)) {
-            Tensor in = b.floats(name, nchw, values);
-            Tensor out = b.empty(name, in.spec().with(Shape.of(nchw.dim(0), nchw.dim(2), nchw.dim(3), nchw.dim(1))));
-            b.permute(in, TO_LAST, out);
-            return scope.keep(out);
+            return scope.keep(channelsLast(b, b.floats(name, nchw, values)));
         }
+    }
+
+    /// A tensor `[B,C,H,W]` as `[B,H,W,C]`.
+    public static Tensor channelsLast(Backend b, Tensor nchw) {
+        Tensor out = b.empty(nchw.name(), nchw.spec().with(Shape.of(nchw.dim(0), nchw.dim(2), nchw.dim(3), nchw.dim(1))));
+        b.permute(nchw, TO_LAST, out);
+        return out;
     }
 
     /// A tensor `[B,H,W,C]` as `[B,C,H,W]` values; also a kernel `[O,Kh,Kw,I]` as `[O,I,Kh,Kw]`.
