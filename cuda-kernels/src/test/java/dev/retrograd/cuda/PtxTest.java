@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.retrograd.cuda.emulator.EmulatedDriver;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -44,7 +45,7 @@ class PtxTest {
         assumeTrue(compared > 0, "another nvcc: " + compiler.get());
     }
 
-    @Test void thePtxCompilerOfCuda12TakesEveryText() throws IOException {
+    @Test void thePtxCompilerOfCuda12TakesEveryTextAndSpillsNoRegister() throws IOException {
         assumeTrue(System.getProperty("os.name").equals("Linux") && System.getProperty("os.arch").equals("amd64"), "JCuda's compiler is for Linux on x86-64");
         JNvPTXCompiler.setExceptionsEnabled(true);
         List<Integer> sizes = new ArrayList<>();
@@ -52,12 +53,24 @@ class PtxTest {
             byte[] text = (PtxBuild.read(MODULE, source) + "\0").getBytes(StandardCharsets.UTF_8);
             nvPTXCompilerHandle handle = new nvPTXCompilerHandle();
             JNvPTXCompiler.nvPTXCompilerCreate(handle, text.length, text);
-            JNvPTXCompiler.nvPTXCompilerCompile(handle, 1, new String[] {"--gpu-name=sm_80"});
+            JNvPTXCompiler.nvPTXCompilerCompile(handle, 2, new String[] {"--gpu-name=sm_80", "--verbose"});
             long[] size = new long[1];
             JNvPTXCompiler.nvPTXCompilerGetCompiledProgramSize(handle, size);
             sizes.add(Math.toIntExact(size[0]));
+            List<String> spills = log(handle).lines().filter(l -> l.contains("spill stores")).toList();
+            assertEquals(EmulatedDriver.kernels(PtxBuild.read(MODULE, source)).size(), spills.size(), source + ": kernels in the compiler's report");
+            assertEquals(List.of(), spills.stream().filter(l -> !l.contains(" 0 bytes spill stores, 0 bytes spill loads")).toList(), source.toString());
             JNvPTXCompiler.nvPTXCompilerDestroy(handle);
         }
         assertTrue(sizes.stream().allMatch(s -> s > 1000), sizes.toString());
+    }
+
+    /// What the compiler has to say of each kernel: registers, shared memory, spills.
+    private static String log(nvPTXCompilerHandle handle) {
+        long[] bytes = new long[1];
+        JNvPTXCompiler.nvPTXCompilerGetInfoLogSize(handle, bytes);
+        byte[] log = new byte[Math.toIntExact(bytes[0]) + 1];
+        JNvPTXCompiler.nvPTXCompilerGetInfoLog(handle, log);
+        return new String(log, StandardCharsets.UTF_8);
     }
 }
