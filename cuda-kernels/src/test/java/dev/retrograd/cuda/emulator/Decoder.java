@@ -88,7 +88,7 @@ final class Decoder {
             case "cvt" -> convert(parts);
             case "setp" -> setPredicate(parts, type);
             case "selp" -> new LaneOps.Select(PtxTypes.bytes(type) == 8, result(0, type), operand(1, type), operand(2, type), predicate(in(3)));
-            case "bfi" -> type.equals("b32") ? new LaneOps.Insert(result(0, type), operand(1, type), operand(2, type), operand(3, type), operand(4, type)) : null;
+            case "bfi" -> new LaneOps.Insert(PtxTypes.bytes(type) == 8, result(0, type), operand(1, type), operand(2, type), operand(3, "b32"), operand(4, "b32"));
             case "bra" -> new Op.Branch(((Symbol) in(0)).name());
             case "ret", "exit" -> new Op.Exit();
             case "bar", "barrier" -> barrier(modifiers);

@@ -88,6 +88,8 @@ class InstructionTest {
             cvt.s64.s32 %q0, %r1             | -5 | 0 | 0 | 0xfffffffffffffffb
             cvt.u64.u32 %q0, %r1             | -5 | 0 | 0 | 0xfffffffb
             mov.b64 %q0, {%r1, %r2}          | 1 | 2 | 0 | 0x200000001
+            bfi.b64 %q0, %q1, %q2, 36, 8     | 0xabcd | 0x123456789abcdef0 | 0 | 0x12345cd89abcdef0
+            bfi.b64 %q0, %q1, %q2, 60, 99    | 0xabcd | 0x123456789abcdef0 | 0 | 0xd23456789abcdef0
             selp.b64 %q0, %q1, %q2, %p1      | 1 | 2 | 0 | 0x1
             fma.rn.f64 %q0, %q1, %q2, %q3    | 0x4008000000000000 | 0x4010000000000000 | 0x3ff0000000000000 | 0x402a000000000000
             cvt.f64.f32 %q0, %r1             | 0x3fc00000 | 0 | 0 | 0x3ff8000000000000

@@ -103,15 +103,17 @@ final class LaneOps {
         }
     }
 
-    /// `bfi.b32`: the second operand with so many bits of the first in place of its own.
+    /// `bfi`: the second operand with so many bits of the first in place of its own.
     static final class Insert extends Op {
+        private final boolean wide;
         private final int d;
         private final int bits;
         private final int into;
         private final int from;
         private final int count;
 
-        Insert(int d, int bits, int into, int from, int count) {
+        Insert(boolean wide, int d, int bits, int into, int from, int count) {
+            this.wide = wide;
             this.d = d;
             this.bits = bits;
             this.into = into;
@@ -124,8 +126,12 @@ final class LaneOps {
                 int l = Integer.numberOfTrailingZeros(m);
                 int at = w.r[from + l] & 0xFF;
                 int width = w.r[count + l] & 0xFF;
-                int ones = at > 31 ? 0 : (width > 31 ? -1 : (1 << width) - 1) << at;
-                w.r[d + l] = w.r[into + l] & ~ones | w.r[bits + l] << at & ones;
+                long ones = at > 63 ? 0 : (width > 63 ? -1 : (1L << width) - 1) << at;
+                if (wide) {
+                    w.q[d + l] = w.q[into + l] & ~ones | w.q[bits + l] << at & ones;
+                } else {
+                    w.r[d + l] = (int) (w.r[into + l] & ~ones | (long) w.r[bits + l] << at & ones);
+                }
             }
         }
     }
