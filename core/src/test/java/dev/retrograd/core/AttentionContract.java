@@ -61,6 +61,11 @@ public interface AttentionContract extends Contract {
         attend(heads(1, 200, true), 1, 67, 67, 200, 1);
     }
 
+    /// As a feature map of 64 × 64 and more has them: sums over many tiles keep their digits.
+    @Test default void attentionToThousandsOfKeys() {
+        attend(heads(1, 16, false), 1, 5, 4100, 16, 2);
+    }
+
     @Test default void causalAttentionOfUnequalLengths() {
         attend(heads(2, 8, true), 1, 5, 13, 8, 1);
         attend(heads(2, 8, true), 1, 13, 5, 8, 1);
