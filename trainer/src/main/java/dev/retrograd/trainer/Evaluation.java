@@ -1,6 +1,5 @@
 package dev.retrograd.trainer;
 
-import dev.retrograd.core.Backend;
 import dev.retrograd.rewards.PixelBatch;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.Scoring;
@@ -15,6 +14,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.SequencedMap;
 
 /// The same prompts and the same noise, sampled at several times of a run: what its pictures and its before-and-after figures come from.
@@ -29,6 +30,7 @@ final class Evaluation {
     private final TrainConfig config;
     private final Scoring scoring;
     private final Tracked tracked;
+    private final Optional<Diversity> diversity;
     private final ChainNoise noise;
     private final List<String> prompts = new ArrayList<>();
     private final int trainingPrompts;
@@ -36,7 +38,8 @@ final class Evaluation {
     /// @param pixels of all images, those of training prompts first
     /// @param rewards one for each
     /// @param tracked likewise of what is measured beside the reward
-    record Grid(PixelBatch pixels, float[] rewards, SequencedMap<String, float[]> tracked) {
+    /// @param diversity within a prompt, of further images; empty where it is not measured
+    record Grid(PixelBatch pixels, float[] rewards, SequencedMap<String, float[]> tracked, OptionalDouble diversity) {
     }
 
     /// Hears of progress: what is done, how much of it, out of how much.
@@ -45,11 +48,12 @@ final class Evaluation {
         void report(String what, long done, long total);
     }
 
-    Evaluation(Sampler sampler, TrainLoop.Task task, TrainConfig config, Backend backend, int... latentShape) {
+    Evaluation(Sampler sampler, TrainLoop.Task task, TrainConfig config, Optional<Diversity> diversity, int... latentShape) {
+        this.diversity = diversity;
         this.sampler = sampler;
         reward = task.reward();
         this.config = config;
-        scoring = new Scoring(backend, config.microBatchSize());
+        scoring = new Scoring(task.model().backend(), config.microBatchSize());
         tracked = task.tracked();
         noise = new ChainNoise.Keyed(config.seed(), NO_UPDATE, latentShape);
         prompts.addAll(someOf(task.prompts().prompts()));
@@ -68,10 +72,13 @@ final class Evaluation {
     }
 
     Grid grid(Progress progress) {
-        long total = (long) prompts.size() * config.sampler().steps();
+        int steps = config.sampler().steps();
+        long mine = (long) prompts.size() * steps;
+        long total = mine + (long) diversity.map(Diversity::images).orElse(0) * steps;
         progress.report("samples", 0, total);
         PixelBatch pixels = sampler.images(prompts, noise, config.microBatchSize(), done -> progress.report("samples", done, total));
-        return new Grid(pixels, scoring.of(reward, pixels, prompts), tracked.scores(pixels, prompts));
+        OptionalDouble diverse = diversity.isEmpty() ? OptionalDouble.empty() : OptionalDouble.of(diversity.get().measure(done -> progress.report("samples", mine + done, total)));
+        return new Grid(pixels, scoring.of(reward, pixels, prompts), tracked.scores(pixels, prompts), diverse);
     }
 
     void write(Path file, Grid grid) throws IOException {
@@ -112,6 +119,9 @@ final class Evaluation {
         List<String> sentences = new ArrayList<>();
         sentences.add("reward " + reward.name() + change(before.rewards(), after.rewards()));
         before.tracked().forEach((name, scores) -> sentences.add("track " + name + change(scores, after.tracked().get(name))));
+        if (before.diversity().isPresent() && after.diversity().isPresent()) {
+            sentences.add(String.format(Locale.ROOT, "diversity (mean CLIP distance within a prompt): %.4f before, %.4f after", before.diversity().getAsDouble(), after.diversity().getAsDouble()));
+        }
         return sentences;
     }
 

@@ -24,6 +24,7 @@ import java.util.stream.Stream;
 /// | `metrics.jsonl` | one {@link Metrics} per update |
 /// | `evaluations.jsonl` | mean rewards of fixed images, before, during and after training |
 /// | `reward.svg` | both as curves |
+/// | `diversity.jsonl` | one {@link Diverse} per sample grid, where there is a CLIP |
 /// | `samples/update-000010.png` | images of fixed prompts and seeds |
 /// | `tensorboard/` | event files: the same curves and pictures |
 /// | `report.html` | all of it on one page |
@@ -169,6 +170,33 @@ public final class RunDirectory implements AutoCloseable {
         AtomicFile.writeString(rewardChart(), RewardChart.svg(reward, metrics().read(RewardChart.Update.class), evaluations.read(Evaluated.class)));
     }
 
+    /// How much images of one prompt differ: a line of `diversity.jsonl`.
+    ///
+    /// @param update updates made before
+    /// @param images that were compared with others of their prompt
+    /// @param diversity mean of 1 − cosine of CLIP features over the pairs within a prompt
+    public record Diverse(int update, int images, double diversity) {
+    }
+
+    private JsonLines diversities() {
+        return new JsonLines(folder.resolve("diversity.jsonl"));
+    }
+
+    /// Writes a measurement down, in place of what is there of as many updates or more.
+    ///
+    /// @throws IOException if the file cannot be read or written
+    public void append(Diverse line) throws IOException {
+        diversities().keepUpTo(line.update() - 1);
+        diversities().append(line);
+    }
+
+    /// All evaluations so far, in order.
+    ///
+    /// @throws IOException if the file cannot be read
+    public List<Evaluated> evaluated() throws IOException {
+        return evaluations().read(Evaluated.class);
+    }
+
     /// Makes the folder that of a run which has done so many updates and goes on from there: drops what later updates and a killed process left.
     public void rewind(int updates) throws IOException {
         for (Path part : List.of(folder, checkpoints(), folder.resolve("samples"), folder.resolve("lora"))) {
@@ -177,6 +205,7 @@ public final class RunDirectory implements AutoCloseable {
         Checkpoint.dropAfter(checkpoints(), updates);
         metrics().keepUpTo(updates);
         evaluations().keepUpTo(updates);
+        diversities().keepUpTo(updates);
     }
 
     private static void removeLeftovers(Path part) throws IOException {

@@ -3,6 +3,7 @@ package dev.retrograd.trainer;
 import dev.retrograd.unet.StableDiffusion;
 import dev.retrograd.unet.diffusion.DdimChain;
 import dev.retrograd.unet.diffusion.Guidance;
+import java.util.OptionalDouble;
 
 /// How images are made, in training and in sampling.
 ///
@@ -11,7 +12,8 @@ import dev.retrograd.unet.diffusion.Guidance;
 /// @param eta 0 deterministic … 1 ancestral
 /// @param height of the image in pixels; likewise the width
 /// @param negativePrompt what guidance leads away from
-public record SamplerSettings(int steps, double guidance, double eta, int height, int width, String negativePrompt) {
+/// @param edict p of EDICT's coupled chain instead of DDIM's; empty for DDIM
+public record SamplerSettings(int steps, double guidance, double eta, int height, int width, String negativePrompt, OptionalDouble edict) {
     /// No picture that a person looks at is larger, and an image's values fit into an array.
     private static final int LARGEST_SIDE = 1 << 14;
 
@@ -20,8 +22,15 @@ public record SamplerSettings(int steps, double guidance, double eta, int height
         SettingException.require(steps >= 1, "--steps", "1 or more", steps);
         SettingException.require(Double.isFinite(guidance), "--guidance", "a finite number", guidance);
         SettingException.require(eta >= 0 && eta <= 1, "--eta", "0..1", eta);
+        SettingException.require(edict.isEmpty() || edict.getAsDouble() > 0 && edict.getAsDouble() <= 1, "--edict-mix", "above 0 and at most 1", edict);
+        SettingException.require(edict.isEmpty() || eta == 0, "--eta", "0 with --sampler edict, whose steps draw no noise", eta);
         requireSide("--height", height);
         requireSide("--width", width);
+    }
+
+    /// DDIM's.
+    public SamplerSettings(int steps, double guidance, double eta, int height, int width, String negativePrompt) {
+        this(steps, guidance, eta, height, width, negativePrompt, OptionalDouble.empty());
     }
 
     /// Checks the settings against a model.
@@ -45,6 +54,6 @@ public record SamplerSettings(int steps, double guidance, double eta, int height
     }
 
     public DdimChain chain(StableDiffusion model) {
-        return new DdimChain(model.unet(), model.schedule().ddim(steps), new Guidance(guidance), eta);
+        return new DdimChain(model.unet(), model.schedule().ddim(steps), new Guidance(guidance), eta, edict);
     }
 }

@@ -16,8 +16,10 @@ import dev.retrograd.unet.LoraFile;
 /// @param keepCheckpoints newest checkpoints that stay; 0 for all
 /// @param sampleEvery updates between sample grids; 0 for none but the first and the last
 /// @param naming of the tensors in LoRA files
+/// @param regularisers what keeps the model from collapsing
 public record TrainConfig(SamplerSettings sampler, MethodSettings method, RewardLoss loss, LoraConfig lora, OptimizerSettings optimizer,
-        int updates, int batchSize, int microBatchSize, long seed, int saveEvery, int keepCheckpoints, int sampleEvery, LoraFile.Naming naming) {
+        int updates, int batchSize, int microBatchSize, long seed, int saveEvery, int keepCheckpoints, int sampleEvery, LoraFile.Naming naming,
+        Regularisers regularisers) {
 
     private static final int LARGEST_BATCH = 1 << 20;
 
@@ -29,7 +31,9 @@ public record TrainConfig(SamplerSettings sampler, MethodSettings method, Reward
         SettingException.require(saveEvery >= 1, "--save-every", "1 or more", saveEvery);
         SettingException.require(keepCheckpoints >= 0, "--keep-checkpoints", "0 (all) or more", keepCheckpoints);
         SettingException.require(sampleEvery >= 0, "--sample-every", "0 (never) or more", sampleEvery);
-        method.check(sampler.steps(), sampler.eta());
+        boolean stops = regularisers.patience() > 0 || regularisers.diversityFloor().isPresent();
+        SettingException.require(!stops || sampleEvery > 0, "--sample-every", "1 or more with --stop-patience or --diversity-floor, which look at sample grids", sampleEvery);
+        method.check(sampler);
         method.checkBatch(batchSize);
         loss = method.loss(loss);
     }

@@ -11,8 +11,10 @@ import dev.retrograd.core.Shape;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.rewards.PixelBatch;
 import dev.retrograd.rewards.Reward;
+import dev.retrograd.rewards.clip.ImageFeatures;
 import dev.retrograd.trainer.method.AlignProp;
 import dev.retrograd.trainer.method.Batch;
+import dev.retrograd.trainer.method.KlGuard;
 import dev.retrograd.trainer.method.Method;
 import dev.retrograd.trainer.method.Outcome;
 import dev.retrograd.trainer.method.Parts;
@@ -29,6 +31,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.SequencedMap;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 
 /// One training run, from fresh or resumed LoRA weights to its folder of results.
 ///
@@ -43,6 +46,9 @@ public final class TrainLoop implements AutoCloseable {
     private final Backend backend;
     private final Sampler sampler;
     private final Evaluation evaluation;
+    private final Optional<Diversity> diversity;
+    private final EarlyStop early;
+    private OptionalDouble latestDiversity = OptionalDouble.empty();
     private final LoraWeights lora;
     private final AdamW optimizer;
     private final Optional<WeightEma> ema;
@@ -58,8 +64,14 @@ public final class TrainLoop implements AutoCloseable {
     /// @param heldOut prompts that are sampled to see the effect on what was never trained on; may be empty
     /// @param start weights to start from; empty for fresh ones
     /// @param tracked what is measured beside the reward; closed by the caller
+    /// @param clip by which diversity is measured; closed by the caller
     public record Task(StableDiffusion model, Reward reward, PromptSource prompts, List<String> heldOut, Optional<SequencedMap<String, LoraFile.Update>> start,
-            Tracked tracked) {
+            Tracked tracked, Optional<ImageFeatures> clip) {
+
+        /// Without measuring diversity.
+        public Task(StableDiffusion model, Reward reward, PromptSource prompts, List<String> heldOut, Optional<SequencedMap<String, LoraFile.Update>> start, Tracked tracked) {
+            this(model, reward, prompts, heldOut, start, tracked, Optional.empty());
+        }
     }
 
     /// @param stop asked often; true ends the run after saving
@@ -73,14 +85,20 @@ public final class TrainLoop implements AutoCloseable {
         this.listener = listener;
         this.stop = stop;
         backend = model.backend();
+        early = new EarlyStop(config.regularisers(), !task.heldOut().isEmpty(), task.clip().isPresent());
         sampler = new Sampler(model, config.sampler());
+        List<String> prompts = task.prompts().prompts();
+        List<String> measured = prompts.subList(0, Math.min(prompts.size(), config.regularisers().diversityPrompts()));
+        diversity = measured.isEmpty() ? Optional.empty()
+                : task.clip().map(c -> new Diversity(backend, sampler, c, measured, config.seed(), config.microBatchSize(), config.sampler().latentShape(model)));
         lora = startWeights();
         optimizer = new AdamW(backend, lora.parameters(), config.optimizer().adamw());
         OptionalDouble decay = config.optimizer().emaDecay();
         ema = decay.isPresent() ? Optional.of(new WeightEma(backend, lora.parameters(), decay.getAsDouble())) : Optional.empty();
-        method = config.method().start(new Parts(model, config.sampler().chain(model), task.reward(), config.loss(), AlignProp.RECOMPUTE_OUTERMOST));
+        method = config.method().start(new Parts(model, config.sampler().chain(model), task.reward(), config.loss(), AlignProp.RECOMPUTE_OUTERMOST,
+                new KlGuard(config.regularisers().kl(), new WithoutLora())));
         checkpoint = new Checkpoint(backend, lora, optimizer, ema, method);
-        evaluation = new Evaluation(sampler, task, config, backend, config.sampler().latentShape(model));
+        evaluation = new Evaluation(sampler, task, config, diversity, config.sampler().latentShape(model));
     }
 
     /// Attached to the UNet: those of a file, or fresh ones.
@@ -88,6 +106,18 @@ public final class TrainLoop implements AutoCloseable {
         return task.start().map(u -> LoraWeights.of(backend, model.unet(), u, 1))
                 .orElseGet(() -> SettingException.named("--lora-targets",
                         () -> LoraWeights.fresh(backend, model.unet(), config.lora(), RandomStream.keyed(config.seed(), StreamKey.LORA.code()).nextU64())));
+    }
+
+    /// The base model is the model without its LoRA.
+    private final class WithoutLora implements KlGuard.Base {
+        @Override public <T> T run(Supplier<T> code) {
+            lora.detach();
+            try {
+                return code.get();
+            } finally {
+                lora.attach();
+            }
+        }
     }
 
     public LoraWeights lora() {
@@ -120,6 +150,12 @@ public final class TrainLoop implements AutoCloseable {
                 }
                 if (updates > 0 && config.sampleEvery() > 0 && updates % config.sampleEvery() == 0) {
                     grid(updates);
+                    Optional<String> reason = early.reason(run.evaluated(), latestDiversity);
+                    if (reason.isPresent()) {
+                        listener.said("stopped early after update " + updates + " of " + config.updates() + ": " + reason.get() + "; the result is the weights of that update");
+                        save();
+                        break;
+                    }
                 }
                 update();
                 if (updates == config.updates() || updates % config.saveEvery() == 0) {
@@ -166,6 +202,10 @@ public final class TrainLoop implements AutoCloseable {
         listener.sampled(after, picture);
         if (after == updates) {
             run.append(task.reward().name(), evaluation.means(after, grid));
+            if (grid.diversity().isPresent()) {
+                latestDiversity = grid.diversity();
+                run.append(new RunDirectory.Diverse(after, diversity.orElseThrow().images(), latestDiversity.getAsDouble()));
+            }
         }
         return grid;
     }

@@ -161,6 +161,12 @@ final class RewardOptions {
         }
     }
 
+    /// A CLIP folder that one of the rewards reads, if any.
+    Optional<Path> clip() {
+        NamedPaths models = named("--reward-model", rewardModels, BuiltInReward::takesModel, true);
+        return Stream.of(BuiltInReward.CLIP, BuiltInReward.AESTHETIC, BuiltInReward.FITTED).flatMap(r -> models.of(r.id()).stream()).findFirst();
+    }
+
     private Set<String> trackedNames() {
         return new LinkedHashSet<>(Objects.requireNonNullElse(tracked, List.of()));
     }

@@ -112,7 +112,7 @@ final class Sample implements Callable<Integer> {
     private void write(PrintWriter out, List<String> texts, SamplerSettings s, PixelBatch images) throws IOException {
         List<RgbImage> pictures = RgbImage.of(images);
         for (int i = 0; i < pictures.size(); i++) {
-            GenerationParameters how = new GenerationParameters(texts.get(i), s.negativePrompt(), s.steps(), "DDIM", s.guidance(), seed, s.width(), s.height(), model.name(), model.clipSkip());
+            GenerationParameters how = new GenerationParameters(texts.get(i), s.negativePrompt(), s.steps(), s.edict().isPresent() ? "EDICT" : "DDIM", s.guidance(), seed, s.width(), s.height(), model.name(), model.clipSkip());
             PngFile.write(output.resolve("%03d.png".formatted(i)), pictures.get(i), how.texts());
         }
         PngFile.write(output.resolve("grid.png"), ImageGrid.of(pictures.size(), s.width()).compose(pictures), Map.of());

@@ -5,6 +5,7 @@ import dev.retrograd.autograd.optim.GradientClip;
 import dev.retrograd.autograd.optim.LearningRateSchedule;
 import dev.retrograd.core.Backend;
 import dev.retrograd.rewards.Reward;
+import dev.retrograd.rewards.clip.ImageFeatures;
 import dev.retrograd.trainer.OptimizerSettings;
 import dev.retrograd.trainer.RunDirectory;
 import dev.retrograd.trainer.SettingException;
@@ -97,6 +98,9 @@ final class Train implements Callable<Integer> {
     @Option(names = "--ema", paramLabel = "DECAY", description = "Sample and export a moving average of the weights, e.g. 0.99; default: none.")
     private Double ema;
 
+    @Mixin
+    private RegulariserOptions regularisers;
+
     @Option(names = "--lora-rank", paramLabel = "R", defaultValue = "4", description = "Default: ${DEFAULT-VALUE}.")
     private int loraRank;
 
@@ -160,18 +164,25 @@ final class Train implements Callable<Integer> {
         }
     }
 
+    /// Closes what measures diversity, where there is such.
+    private record Measure(Optional<ImageFeatures> clip) implements AutoCloseable {
+        @Override public void close() {
+            clip.ifPresent(ImageFeatures::close);
+        }
+    }
+
     private int train(Request request, Backend backend, RunDirectory run, Interrupt interrupt) throws IOException {
         PrintWriter out = spec.commandLine().getOut();
-        try (StableDiffusion loaded = model.load(backend, out)) {
+        try (StableDiffusion loaded = model.load(backend, out); Measure measure = new Measure(regularisers.clip(backend, model.embedded(), reward.clip()))) {
             CutPrompts.say(out, loaded, request.prompts().prompts(), sampler.negativePrompt());
             TrainConfig settings = new TrainConfig(sampler.settings(loaded), request.method(), request.loss(), request.adapters(), request.optimizer(), updates, batchSize,
-                    microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, loraNaming);
+                    microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, loraNaming, regularisers.settings());
             Optional<SequencedMap<String, LoraFile.Update>> start = lora == null ? Optional.empty() : Optional.of(LoraFile.read(lora, OptionalDouble.empty()));
             try (Reward objective = request.reward().on(backend);
                     Tracked tracked = RewardOptions.load(request.tracked(), backend, microBatchSize);
                     RunProgress progress = new RunProgress(out);
                     RunRecorder recorder = new RunRecorder(progress);
-                    TrainLoop loop = new TrainLoop(new TrainLoop.Task(loaded, objective, request.prompts(), request.heldOut(), start, tracked), settings, run, recorder, interrupt::requested)) {
+                    TrainLoop loop = new TrainLoop(new TrainLoop.Task(loaded, objective, request.prompts(), request.heldOut(), start, tracked, measure.clip()), settings, run, recorder, interrupt::requested)) {
                 if (resume != null) {
                     goOn(out, request.from(), run, loop);
                 }
@@ -230,7 +241,7 @@ final class Train implements Callable<Integer> {
     }
 
     private void announce(PrintWriter out, RunDirectory run, TrainLoop loop, TrainConfig c, Reward objective) {
-        out.println("model " + model.name() + ", " + c.sampler().width() + "x" + c.sampler().height() + " pixels, " + c.sampler().steps() + " DDIM steps, guidance "
+        out.println("model " + model.name() + ", " + c.sampler().width() + "x" + c.sampler().height() + " pixels, " + c.sampler().steps() + (c.sampler().edict().isPresent() ? " EDICT steps, guidance " : " DDIM steps, guidance ")
                 + c.sampler().guidance() + ", eta " + c.sampler().eta());
         out.println("LoRA rank " + c.lora().rank() + " on " + String.join(", ", c.lora().targets()) + ": " + loop.lora().elements() + " trainable values");
         out.println("method " + c.method());

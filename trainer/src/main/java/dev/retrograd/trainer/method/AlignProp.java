@@ -46,8 +46,9 @@ public final class AlignProp implements Method {
         BitSet kept = truncation.draw(update.stream(update.number()), parts.chain().schedule().steps());
         return DirectUpdate.of(update, parts, gradients, kept.cardinality(), (batch, into, weight, progress, forward) ->
                 gradient.differentiate(batch.prompts(), weight, into, tape -> {
-                    DdimChain.Trajectory t = parts.chain().run(tape.constant(batch.latents()), tape.constant(batch.context()), kept, i -> tape.constant(batch.noise().apply(i)), progress);
-                    return new Drawn(t.last(), visits(t, kept));
+                    Var context = tape.constant(batch.context());
+                    DdimChain.Trajectory t = parts.chain().run(tape.constant(batch.latents()), context, kept, i -> tape.constant(batch.noise().apply(i)), progress);
+                    return new Drawn(t.last(), context, visits(t, kept));
                 }, forward));
     }
 
@@ -70,8 +71,9 @@ public final class AlignProp implements Method {
         DdimChain.Trajectory[] trajectory = new DdimChain.Trajectory[1];
         gradient.differentiate(batch.prompts(), weight, gradients, tape -> {
             latent[0] = latentGradient ? tape.input(batch.latents()) : tape.constant(batch.latents());
-            trajectory[0] = parts.chain().run(latent[0], tape.constant(batch.context()), kept, i -> tape.constant(batch.noise().apply(i)), progress);
-            return new Drawn(trajectory[0].last(), visits(trajectory[0], kept));
+            Var context = tape.constant(batch.context());
+            trajectory[0] = parts.chain().run(latent[0], context, kept, i -> tape.constant(batch.noise().apply(i)), progress);
+            return new Drawn(trajectory[0].last(), context, visits(trajectory[0], kept));
         }, pass -> forward.accept(new Pass(latent[0], trajectory[0], pass.pixels(), pass.scores(), pass.losses())));
     }
 }

@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.method;
 
+import dev.retrograd.trainer.SamplerSettings;
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.unet.diffusion.Truncation;
 
@@ -20,9 +21,9 @@ public record AlignPropSettings(String id, String flag, Truncation truncation) i
         return new AlignPropSettings("draft", "--draft-steps", new Truncation.Fixed(k));
     }
 
-    @Override public void check(int steps, double eta) {
+    @Override public void check(SamplerSettings sampler) {
         SettingException.named(flag, () -> {
-            truncation.check(steps);
+            truncation.check(sampler.steps());
             return truncation;
         });
     }

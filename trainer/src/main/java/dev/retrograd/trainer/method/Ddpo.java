@@ -55,17 +55,32 @@ public final class Ddpo implements Method {
     @Override public Outcome update(Update update, Gradients gradients) {
         int perEpoch = settings.updates() * settings.innerEpochs();
         int within = update.number() % perEpoch;
+        Map<String, float[]> before = statistics.state();
+        boolean done = false;
+        try {
+            Outcome outcome = update(update, within, gradients);
+            if (within == perEpoch - 1) {
+                rollouts = Optional.empty();
+            }
+            done = true;
+            return outcome;
+        } finally {
+            if (!done) {
+                // An update that was broken off has not been: a checkpoint may be written now.
+                statistics.restore(before);
+                rollouts = within == 0 ? Optional.empty() : rollouts;
+            }
+        }
+    }
+
+    private Outcome update(Update update, int within, Gradients gradients) {
         if (within == 0) {
             rollouts = Optional.of(sample(update));
         }
         Rollouts all = rollouts.orElseThrow(() -> new IllegalStateException("ddpo: an epoch must go on with the images that it sampled, got none"));
         int[] shuffled = update.stream(all.draw(), SHUFFLE, within / settings.updates()).randperm(all.images());
         int from = within % settings.updates() * update.images();
-        Outcome outcome = train(update, all, Arrays.copyOfRange(shuffled, from, from + update.images()), gradients);
-        if (within == perEpoch - 1) {
-            rollouts = Optional.empty();
-        }
-        return outcome;
+        return train(update, all, Arrays.copyOfRange(shuffled, from, from + update.images()), gradients);
     }
 
     private Rollouts sample(Update update) {
@@ -134,14 +149,17 @@ public final class Ddpo implements Method {
             old[i] = logs[i * (logs.length / count) + step];
         }
         Var advantages = tape.constant(backend.floats("advantages", Shape.of(count), all.of(ADVANTAGES, which)));
-        Var now = parts.chain().step(step).logProbability(x, parts.chain().predict(step, x, context), next);
+        Var eps = parts.chain().predict(step, x, context);
+        Var now = parts.chain().step(step).logProbability(x, eps, next);
         PpoLoss.Terms terms = loss.of(now, tape.constant(backend.floats("old", Shape.of(count), old)), advantages);
-        for (float l : backend.toFloats(terms.losses().value())) {
+        Var losses = parts.guard().active()
+                ? terms.losses().plus(parts.guard().penalty(eps, () -> parts.chain().predict(step, x, context)).affine(parts.guard().coefficient(), 0)) : terms.losses();
+        for (float l : backend.toFloats(losses.value())) {
             sums.loss += l;
         }
         sums.kl += PpoLoss.approximateKl(backend.toFloats(now.value()), old) * count;
         sums.clipped += loss.clippedShare(backend.toFloats(terms.ratio().value())) * count;
-        tape.backward(terms.losses().apply(SumTo.all()).affine(weight, 0), gradients);
+        tape.backward(losses.apply(SumTo.all()).affine(weight, 0), gradients);
     }
 
     /// The steps of this update: all, or a random share of them.

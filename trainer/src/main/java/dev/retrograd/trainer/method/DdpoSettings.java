@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.method;
 
+import dev.retrograd.trainer.SamplerSettings;
 import dev.retrograd.trainer.SettingException;
 
 /// Of {@link Ddpo}. Defaults are those of ddpo-pytorch for the aesthetic reward.
@@ -32,8 +33,8 @@ public record DdpoSettings(double clipRange, double advantageClip, int buffer, i
         return false;
     }
 
-    @Override public void check(int steps, double eta) {
-        SettingException.require(eta > 0, "--eta", "above 0 with --method ddpo, whose steps are random", eta);
+    @Override public void check(SamplerSettings sampler) {
+        SettingException.require(sampler.eta() > 0, "--eta", "above 0 with --method ddpo, whose steps are random", sampler.eta());
     }
 
     @Override public Method start(Parts parts) {

@@ -59,6 +59,6 @@ public final class DrTune implements Method {
             x = chain.advance(i, x, eps, n -> tape.constant(batch.noise().apply(n)));
             progress.accept(i);
         }
-        return new Drawn(x, visits);
+        return new Drawn(x, context, visits);
     }
 }

@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.method;
 
+import dev.retrograd.trainer.SamplerSettings;
 import dev.retrograd.trainer.SettingException;
 
 /// Of {@link DrTune}.
@@ -11,8 +12,9 @@ public record DrTuneSettings(int trained) implements MethodSettings {
         return "drtune";
     }
 
-    @Override public void check(int steps, double eta) {
-        SettingException.require(trained >= 1 && trained <= steps, "--drtune-steps", "1.." + steps + " (steps)", trained);
+    @Override public void check(SamplerSettings sampler) {
+        MethodSettings.requireUncoupled(id(), sampler);
+        SettingException.require(trained >= 1 && trained <= sampler.steps(), "--drtune-steps", "1.." + sampler.steps() + " (steps)", trained);
     }
 
     @Override public Method start(Parts parts) {

@@ -43,9 +43,10 @@ public final class DraftLv implements Method {
         kept.set(last);
         Tensor clean = b.empty("clean", batch.latents().spec());
         gradient.differentiate(batch.prompts(), share, gradients, tape -> {
-            DdimChain.Trajectory t = chain.run(tape.constant(batch.latents()), tape.constant(batch.context()), kept, i -> tape.constant(batch.noise().apply(i)), progress);
+            Var context = tape.constant(batch.context());
+            DdimChain.Trajectory t = chain.run(tape.constant(batch.latents()), context, kept, i -> tape.constant(batch.noise().apply(i)), progress);
             b.convert(t.last().value(), clean);
-            return new Drawn(t.last(), AlignProp.visits(t, kept));
+            return new Drawn(t.last(), context, AlignProp.visits(t, kept));
         }, forward);
         for (int i = 0; i < renoisings; i++) {
             RandomStream[] streams = streams(update, batch, i);
@@ -68,7 +69,8 @@ public final class DraftLv implements Method {
         DdimChain chain = parts.chain();
         int last = chain.schedule().steps() - 1;
         Var x = tape.constant(Renoising.of(parts.model(), clean, chain.schedule().timestep(last), streams));
-        Var eps = chain.predict(last, x, tape.constant(batch.context()));
-        return new Drawn(chain.step(last).clean(x, eps), List.of(new Drawn.Visit(last, x, eps)));
+        Var context = tape.constant(batch.context());
+        Var eps = chain.predict(last, x, context);
+        return new Drawn(chain.step(last).clean(x, eps), context, List.of(new Drawn.Visit(last, x, eps)));
     }
 }

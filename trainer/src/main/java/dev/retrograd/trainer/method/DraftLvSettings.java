@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.method;
 
+import dev.retrograd.trainer.SamplerSettings;
 import dev.retrograd.trainer.SettingException;
 
 /// Of {@link DraftLv}.
@@ -16,8 +17,8 @@ public record DraftLvSettings(int renoisings) implements MethodSettings {
         return "draft-lv";
     }
 
-    @Override public void check(int steps, double eta) {
-        // Any sampler has a last step.
+    @Override public void check(SamplerSettings sampler) {
+        MethodSettings.requireUncoupled(id(), sampler);
     }
 
     @Override public Method start(Parts parts) {

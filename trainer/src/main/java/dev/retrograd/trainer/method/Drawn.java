@@ -6,8 +6,9 @@ import java.util.List;
 /// What a pass through the denoising chain gave, on its tape.
 ///
 /// @param clean the latent whose image is scored, `[B,H,W,C]`
+/// @param context that the UNet saw
 /// @param visits the steps whose predicted noise is differentiated
-public record Drawn(Var clean, List<Visit> visits) {
+public record Drawn(Var clean, Var context, List<Visit> visits) {
 
     public Drawn {
         visits = List.copyOf(visits);

@@ -3,6 +3,7 @@ package dev.retrograd.trainer.method;
 import dev.retrograd.rewards.BlackBoxReward;
 import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.rewards.Reward;
+import dev.retrograd.trainer.SamplerSettings;
 import dev.retrograd.trainer.SettingException;
 
 /// Which method trains, with its own settings.
@@ -19,7 +20,7 @@ public sealed interface MethodSettings permits AlignPropSettings, DdpoSettings, 
     /// Checks the settings against the sampler's.
     ///
     /// @throws SettingException naming the setting, what is allowed and what came
-    void check(int steps, double eta);
+    void check(SamplerSettings sampler);
 
     /// Checks the settings against the images per update.
     ///
@@ -46,5 +47,12 @@ public sealed interface MethodSettings permits AlignPropSettings, DdpoSettings, 
             case DifferentiableReward d -> d;
             case BlackBoxReward b -> throw new IllegalArgumentException("method: must have a reward with a gradient, got " + b.name());
         };
+    }
+
+    /// Refuses EDICT for a method that takes single steps of its own.
+    ///
+    /// @throws SettingException if the sampler is EDICT
+    static void requireUncoupled(String method, SamplerSettings sampler) {
+        SettingException.require(sampler.edict().isEmpty(), "--sampler", "ddim or ancestral with --method " + method, "edict");
     }
 }

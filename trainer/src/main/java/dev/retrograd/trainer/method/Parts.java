@@ -10,5 +10,11 @@ import dev.retrograd.unet.diffusion.DdimChain;
 /// @param chain as the run samples
 /// @param loss what is minimised, for methods that differentiate the reward
 /// @param policy what the tape stores and what it recomputes
-public record Parts(StableDiffusion model, DdimChain chain, Reward reward, RewardLoss loss, Segment.Policy policy) {
+/// @param guard penalty on leaving the base model
+public record Parts(StableDiffusion model, DdimChain chain, Reward reward, RewardLoss loss, Segment.Policy policy, KlGuard guard) {
+
+    /// Without a penalty.
+    public Parts(StableDiffusion model, DdimChain chain, Reward reward, RewardLoss loss, Segment.Policy policy) {
+        this(model, chain, reward, loss, policy, KlGuard.NONE);
+    }
 }

@@ -45,6 +45,6 @@ public final class Refl implements Method {
         }
         Var eps = chain.predict(stop, x, context);
         progress.accept(chain.schedule().steps() - 1);
-        return new Drawn(chain.step(stop).clean(x, eps), List.of(new Drawn.Visit(stop, x, eps)));
+        return new Drawn(chain.step(stop).clean(x, eps), context, List.of(new Drawn.Visit(stop, x, eps)));
     }
 }

@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.method;
 
+import dev.retrograd.trainer.SamplerSettings;
 import dev.retrograd.trainer.SettingException;
 
 /// Of {@link Refl}: the loss is `scale·relu(margin − R)`.
@@ -17,8 +18,8 @@ public record ReflSettings(double margin, double scale) implements MethodSetting
         return "refl";
     }
 
-    @Override public void check(int steps, double eta) {
-        // The last quarter of any number of steps has at least one.
+    @Override public void check(SamplerSettings sampler) {
+        MethodSettings.requireUncoupled(id(), sampler);
     }
 
     @Override public RewardLoss loss(RewardLoss asked) {

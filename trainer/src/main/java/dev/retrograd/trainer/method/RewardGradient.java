@@ -29,7 +29,7 @@ final class RewardGradient {
     ///
     /// @param pixels `[B,H,W,3]` in [0,1]
     /// @param scores `[B]`
-    /// @param losses `[B]`
+    /// @param losses with the penalty on leaving the base model, `[B]`
     record Pass(Drawn drawn, Var pixels, Var scores, Var losses) {
     }
 
@@ -45,9 +45,23 @@ final class RewardGradient {
             // A segment, so that the decoder's states are gone before the denoising steps run backwards.
             Var pixels = tape.segment1(DECODE, in -> Pixels.of(Pixels.image(parts.model().vaeDecoder(), in[0])), drawn.clean());
             Var scores = tape.segment1("reward " + reward.name(), in -> reward.score(in[0], prompts), pixels);
-            Var losses = parts.loss().perImage(scores);
+            Var losses = guarded(parts.loss().perImage(scores), drawn);
             forward.accept(new Pass(drawn, pixels, scores, losses));
             tape.backward(losses.apply(SumTo.all()).affine(weight, 0), gradients);
         }
+    }
+
+    /// The losses with the penalty, averaged over the differentiated steps.
+    private Var guarded(Var losses, Drawn drawn) {
+        KlGuard guard = parts.guard();
+        if (!guard.active()) {
+            return losses;
+        }
+        Var sum = losses;
+        for (Drawn.Visit visit : drawn.visits()) {
+            Var penalty = guard.penalty(visit.eps(), () -> parts.chain().predict(visit.step(), visit.x().detach(), drawn.context()));
+            sum = sum.plus(penalty.affine(guard.coefficient() / drawn.visits().size(), 0));
+        }
+        return sum;
     }
 }

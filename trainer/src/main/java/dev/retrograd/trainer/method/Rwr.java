@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.function.Supplier;
 
 /// Reward-weighted regression: rounds of sampling, each followed by epochs of the denoising loss on the sampled images, weighted by
 /// `N·softmax(temperature·R)` over the round. Needs only the reward's value.
@@ -48,6 +49,8 @@ public final class Rwr implements Method {
         int perRound = perEpoch * settings.epochs();
         int within = update.number() % perRound;
         if (within == 0) {
+            // Only when all is sampled: a run that is broken off before goes on with nothing.
+            rollouts = Optional.empty();
             rollouts = Optional.of(sample(update));
         }
         Rollouts all = rollouts.orElseThrow(() -> new IllegalStateException("rwr: a round must go on with the images that it sampled, got none"));
@@ -133,11 +136,13 @@ public final class Rwr implements Method {
             }
         }
         Var x = tape.constant(backend.floats("x_t", size, noised));
-        Var predicted = tape.segment1("denoise", in -> guidance.mixed(parts.model().unet().forward(guidance.doubled(in[0]), context, timesteps)), x);
+        Supplier<Var> predict = () -> tape.segment1("denoise", in -> guidance.mixed(parts.model().unet().forward(guidance.doubled(in[0]), context, timesteps)), x);
+        Var predicted = predict.get();
         Var error = predicted.apply(new LinearCombination(0, 1, -1), tape.constant(backend.floats("target", size, target)));
         Shape perImage = Shape.of(which.length, 1, 1, 1);
         Var weights = tape.constant(backend.floats("weights", Shape.of(which.length), all.of(WEIGHTS, which)));
-        return error.apply(Unary.pow(2)).apply(SumTo.mean(size, perImage)).reshape(which.length).times(weights);
+        Var losses = error.apply(Unary.pow(2)).apply(SumTo.mean(size, perImage)).reshape(which.length).times(weights);
+        return parts.guard().active() ? losses.plus(parts.guard().penalty(predicted, predict).affine(parts.guard().coefficient(), 0)) : losses;
     }
 
     @Override public SequencedMap<String, Tensor> state() {

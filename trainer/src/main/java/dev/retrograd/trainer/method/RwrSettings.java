@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.method;
 
+import dev.retrograd.trainer.SamplerSettings;
 import dev.retrograd.trainer.SettingException;
 
 /// Of {@link Rwr}.
@@ -24,7 +25,7 @@ public record RwrSettings(int samples, int epochs, double temperature) implement
         return false;
     }
 
-    @Override public void check(int steps, double eta) {
+    @Override public void check(SamplerSettings sampler) {
         // Rounds are counted in images, whatever the sampler.
     }
 

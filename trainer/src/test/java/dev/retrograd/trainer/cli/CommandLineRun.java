@@ -14,7 +14,7 @@ import java.util.List;
 record CommandLineRun(int code, String out, String err) {
 
     /// The least work that is a run: one image of 16×16 pixels, two steps, one update.
-    private static final List<String> SMALLEST_TRAINING = List.of("--updates=1", "--batch-size=1", "--micro-batch-size=1", "--steps=2", "--prompt=a cat", "--height=16", "--width=16");
+    private static final List<String> SMALLEST_TRAINING = List.of("--updates=1", "--batch-size=1", "--micro-batch-size=1", "--steps=2", "--prompt=a cat", "--height=16", "--width=16", "--diversity-prompts=0");
 
     static CommandLineRun of(String... args) {
         StringWriter out = new StringWriter();

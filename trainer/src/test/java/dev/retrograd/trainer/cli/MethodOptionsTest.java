@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -43,9 +44,21 @@ class MethodOptionsTest {
         assertEquals(settings, config(again));
     }
 
+    @Test void aRunStopsEarlyOnceItsImagesAreTooAlikeAndSaysWhatItMeasured() throws IOException {
+        Path run = temp.resolve("run");
+        CommandLineRun trained = CommandLineRun.train("--updates=4", "--sample-every=1", "--diversity-prompts=1", "--diversity-floor=1.9", "--kl-coefficient=0.1", "--sampler=edict", "--output=" + run);
+        trained.succeeds();
+        assertTrue(trained.out().contains("stopped early after update 1 of 4: diversity "), trained.out());
+        assertEquals(1, Files.readAllLines(run.resolve("metrics.jsonl")).size());
+        JsonNode last = JSON.readTree(Files.readAllLines(run.resolve("diversity.jsonl")).getLast());
+        assertEquals(1, last.get("update").intValue());
+        assertTrue(last.get("diversity").doubleValue() > 0 && last.get("diversity").doubleValue() < 1.9, last.toString());
+        assertTrue(Files.exists(run.resolve("lora/pytorch_lora_weights.safetensors")), "the result is there");
+    }
+
     @ParameterizedTest
     @CsvSource({"draft, --draft-steps=3", "draft, --draft-steps=0", "draft-lv, --draft-renoisings=0", "drtune, --drtune-steps=3", "drtune, --drtune-steps=0", "refl, --refl-margin=NaN", "refl, --refl-scale=0",
-            "refl, --target=1"})
+            "refl, --target=1", "refl, --sampler=edict", "ddpo, --eta=0", "alignprop, --kl-coefficient=-1", "alignprop, --stop-patience=1", "alignprop, --diversity-floor=0.1", "ddpo, --ddpo-min-count=33", "rwr, --rwr-samples=0"})
     void impossibleSettingsOfAMethodNameTheirFlag(String method, String setting) {
         CommandLineRun.train("--method=" + method, setting, "--output=" + temp.resolve("run")).failsWith(ExitCode.USAGE, setting.split("=")[0]);
     }

@@ -35,12 +35,32 @@ final class MethodBench implements AutoCloseable {
         sampling = new SamplerSettings(steps, guidance, eta, 64, 64, "");
     }
 
+    /// EDICT's chain.
+    MethodBench(int steps, double guidance) throws IOException {
+        sampling = new SamplerSettings(steps, guidance, 0, 64, 64, "", java.util.OptionalDouble.of(0.93));
+    }
+
+    Parts guarded(Reward reward, RewardLoss loss, double coefficient) {
+        return new Parts(model, sampling.chain(model), reward, loss, AlignProp.RECOMPUTE_OUTERMOST, new KlGuard(coefficient, new KlGuard.Base() {
+            @Override public <T> T run(java.util.function.Supplier<T> code) {
+                lora.detach();
+                try {
+                    return code.get();
+                } finally {
+                    lora.attach();
+                }
+            }
+        }));
+    }
+
     Parts parts(Reward reward, RewardLoss loss) {
         return new Parts(model, sampling.chain(model), reward, loss, AlignProp.RECOMPUTE_OUTERMOST);
     }
 
     /// Updates with the noise of a number, whatever the micro-batch.
-    record FixedUpdate(MethodBench bench, int number, int microBatch) implements Update {
+    ///
+    /// @param breaking progress that the update is broken off at; empty for none
+    record FixedUpdate(MethodBench bench, int number, int microBatch, String breaking) implements Update {
         @Override public int images() {
             return IMAGES;
         }
@@ -77,6 +97,9 @@ final class MethodBench implements AutoCloseable {
         }
 
         @Override public void progress(String what, long done, long total) {
+            if (what.equals(breaking)) {
+                throw new IllegalStateException("broken off at " + what);
+            }
         }
     }
 
@@ -90,7 +113,7 @@ final class MethodBench implements AutoCloseable {
 
     Result update(Method method, int number, int microBatch) {
         try (Scope _ = backend.memory().open("update"); Gradients gradients = new Gradients(backend)) {
-            Outcome outcome = method.update(new FixedUpdate(this, number, microBatch), gradients);
+            Outcome outcome = method.update(new FixedUpdate(this, number, microBatch, ""), gradients);
             double[] all = new double[(int) lora.elements()];
             int at = 0;
             for (Parameter p : lora.parameters()) {

@@ -104,6 +104,27 @@ class RewardMethodsTest {
         }
     }
 
+    @Test void thePenaltysGradientIsItsSlope() throws IOException {
+        try (MethodBench bench = new MethodBench(1, 5, 0)) {
+            Parts free = bench.parts(REWARD, RAISE);
+            Parts guarded = bench.guarded(REWARD, RAISE, 3);
+            double without = bench.update(new AlignProp(free, REWARD, new Truncation.Full()), 0).outcome().loss();
+            MethodBench.Result at = bench.update(new AlignProp(guarded, REWARD, new Truncation.Full()), 0);
+            assertTrue(at.outcome().loss() > without, "a LoRA that is not zero is penalised");
+            double slope = bench.slope(() -> new AlignProp(guarded, REWARD, new Truncation.Full()), 0, MethodBench.unit(at.gradient()), 0.01);
+            assertEquals(MethodBench.norm(at.gradient()), slope, 0.03 * slope);
+        }
+    }
+
+    @Test void throughEdictsChainAlignPropsGradientIsTheSlopeOfItsLoss() throws IOException {
+        try (MethodBench bench = new MethodBench(3, 5)) {
+            Parts parts = bench.parts(REWARD, RAISE);
+            MethodBench.Result at = bench.update(new AlignProp(parts, REWARD, new Truncation.Full()), 0);
+            double slope = bench.slope(() -> new AlignProp(parts, REWARD, new Truncation.Full()), 0, MethodBench.unit(at.gradient()), 0.02);
+            assertEquals(MethodBench.norm(at.gradient()), slope, 0.03 * slope);
+        }
+    }
+
     @Test void reflLeavesImagesBeyondItsMarginAlone() throws IOException {
         try (MethodBench bench = new MethodBench(2, 1, 1)) {
             MethodBench.Result at = bench.update(new Refl(bench.parts(REWARD, new RewardLoss.Hinge(-1, 1e-3)), REWARD), 0);

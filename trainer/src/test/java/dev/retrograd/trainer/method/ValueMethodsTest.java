@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.retrograd.autograd.Gradients;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.rewards.FileSizeGoal;
@@ -78,6 +79,14 @@ class ValueMethodsTest {
             try (Scope _ = bench.backend.memory().open("state")) {
                 assertEquals(List.of("prompt cat", "prompt butterfly"), new ArrayList<>(method.state().keySet()), "after an epoch only the prompts' rewards are kept");
             }
+        }
+    }
+
+    @Test void anUpdateThatIsBrokenOffHasNotBeen() throws IOException {
+        try (MethodBench bench = new MethodBench(2, 5, 1); Scope _ = bench.backend.memory().open("test"); Gradients gradients = new Gradients(bench.backend)) {
+            Method method = new Ddpo(bench.parts(REWARD, new RewardLoss.Maximise()), ONE_BATCH);
+            assertThrows(IllegalStateException.class, () -> method.update(new MethodBench.FixedUpdate(bench, 0, 2, "update 1"), gradients));
+            assertEquals(Map.of(), method.state());
         }
     }
 

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.function.IntConsumer;
 import java.util.function.IntFunction;
 
@@ -19,9 +20,16 @@ public final class DdimChain {
     private final DdimSchedule schedule;
     private final Guidance guidance;
     private final double eta;
+    private final OptionalDouble edict;
 
     /// @param eta 0 deterministic … 1 ancestral
     public DdimChain(UNet unet, DdimSchedule schedule, Guidance guidance, double eta) {
+        this(unet, schedule, guidance, eta, OptionalDouble.empty());
+    }
+
+    /// @param edict p of {@link Edict}, whose coupled chain then takes the place of DDIM's
+    public DdimChain(UNet unet, DdimSchedule schedule, Guidance guidance, double eta, OptionalDouble edict) {
+        this.edict = edict;
         this.unet = unet;
         this.schedule = schedule;
         this.guidance = guidance;
@@ -38,6 +46,11 @@ public final class DdimChain {
 
     public double eta() {
         return eta;
+    }
+
+    /// Whether {@link #run} is EDICT's coupled chain.
+    public boolean coupled() {
+        return edict.isPresent();
     }
 
     /// The arithmetic of one step.
@@ -67,6 +80,9 @@ public final class DdimChain {
     /// @param noise `[B,H,W,C]` for a step; asked for only when eta > 0
     /// @param progress is told each step when it is done
     public Trajectory run(Var latent, Var context, BitSet kept, IntFunction<Var> noise, IntConsumer progress) {
+        if (edict.isPresent()) {
+            return new Edict(this, edict.getAsDouble()).run(latent, context, kept, progress);
+        }
         List<Var> latents = new ArrayList<>(List.of(latent));
         List<Var> predictions = new ArrayList<>();
         Var x = latent;
