@@ -17,7 +17,7 @@ final class EarlyStop {
             throw new SettingException("--stop-patience: needs prompts that are never trained on, which --eval-prompts gives");
         }
         if (how.diversityFloor().isPresent() && !clip) {
-            throw new SettingException("--diversity-floor: needs a CLIP to measure diversity with, which --diversity-clip gives");
+            throw new SettingException("--diversity-floor: needs a CLIP to measure diversity with, which --clip gives");
         }
         this.how = how;
     }

@@ -30,7 +30,7 @@ final class Evaluation {
     private final TrainConfig config;
     private final Scoring scoring;
     private final Tracked tracked;
-    private final Optional<Diversity> diversity;
+    private final Optional<SampledDiversity> diversity;
     private final ChainNoise noise;
     private final List<String> prompts = new ArrayList<>();
     private final int trainingPrompts;
@@ -48,7 +48,7 @@ final class Evaluation {
         void report(String what, long done, long total);
     }
 
-    Evaluation(Sampler sampler, TrainLoop.Task task, TrainConfig config, Optional<Diversity> diversity, int... latentShape) {
+    Evaluation(Sampler sampler, TrainLoop.Task task, TrainConfig config, Optional<SampledDiversity> diversity, int... latentShape) {
         this.diversity = diversity;
         this.sampler = sampler;
         reward = task.reward();
@@ -74,7 +74,7 @@ final class Evaluation {
     Grid grid(Progress progress) {
         int steps = config.sampler().steps();
         long mine = (long) prompts.size() * steps;
-        long total = mine + (long) diversity.map(Diversity::images).orElse(0) * steps;
+        long total = mine + (long) diversity.map(SampledDiversity::images).orElse(0) * steps;
         progress.report("samples", 0, total);
         PixelBatch pixels = sampler.images(prompts, noise, config.microBatchSize(), done -> progress.report("samples", done, total));
         OptionalDouble diverse = diversity.isEmpty() ? OptionalDouble.empty() : OptionalDouble.of(diversity.get().measure(done -> progress.report("samples", mine + done, total)));

@@ -46,7 +46,7 @@ public final class TrainLoop implements AutoCloseable {
     private final Backend backend;
     private final Sampler sampler;
     private final Evaluation evaluation;
-    private final Optional<Diversity> diversity;
+    private final Optional<SampledDiversity> diversity;
     private final EarlyStop early;
     private OptionalDouble latestDiversity = OptionalDouble.empty();
     private final LoraWeights lora;
@@ -90,7 +90,7 @@ public final class TrainLoop implements AutoCloseable {
         List<String> prompts = task.prompts().prompts();
         List<String> measured = prompts.subList(0, Math.min(prompts.size(), config.regularisers().diversityPrompts()));
         diversity = measured.isEmpty() ? Optional.empty()
-                : task.clip().map(c -> new Diversity(backend, sampler, c, measured, config.seed(), config.microBatchSize(), config.sampler().latentShape(model)));
+                : task.clip().map(c -> new SampledDiversity(sampler, c, measured, config.seed(), config.microBatchSize(), config.sampler().latentShape(model)));
         lora = startWeights();
         optimizer = new AdamW(backend, lora.parameters(), config.optimizer().adamw());
         OptionalDouble decay = config.optimizer().emaDecay();

@@ -45,10 +45,4 @@ class EarlyStopTest {
         assertThrows(SettingException.class, () -> new EarlyStop(new Regularisers(0, 0, 1, OptionalDouble.of(0.1)), true, false));
         assertThrows(SettingException.class, () -> new Regularisers(0, 0, 0, OptionalDouble.of(0.1)));
     }
-
-    @Test void distanceIsTheMeanOverAllPairs() {
-        assertEquals(0, Diversity.distance(1, 0, 1, 0, 1, 0, 1, 0), 1e-12, "one picture, four times");
-        assertEquals(4.0 / 6, Diversity.distance(1, 0, 1, 0, 0, 1, 0, 1), 1e-12, "two pairs at distance 0, four at 1");
-        assertEquals(3.0 * 2 / 6, Diversity.distance(1, 0, 1, 0, 1, 0, -1, 0), 1e-12, "one opposite to the others");
-    }
 }

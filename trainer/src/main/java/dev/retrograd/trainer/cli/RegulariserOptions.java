@@ -32,7 +32,7 @@ final class RegulariserOptions {
                 description = "Prompts, four images each, whose mean CLIP distance within a prompt is measured with every sample grid, where there is a CLIP; default: ${DEFAULT-VALUE}.")
         private int prompts;
 
-        @Option(names = "--diversity-clip", paramLabel = "DIR", description = "CLIP in transformers' layout that measures diversity; default: that of --reward clip, aesthetic or fitted, or the one inside the jar beside its model.")
+        @Option(names = "--clip", paramLabel = "DIR", description = "CLIP in transformers' layout that measures diversity; default: that of --reward clip, aesthetic or fitted, or the one inside the jar beside its model.")
         private Path clip;
     }
 
