@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
@@ -16,8 +17,8 @@ class EarlyStopTest {
     private static List<RunDirectory.Evaluated> heldOut(double... rewards) {
         List<RunDirectory.Evaluated> all = new ArrayList<>();
         for (int i = 0; i < rewards.length; i++) {
-            all.add(new RunDirectory.Evaluated(10 * i, RunDirectory.PromptKind.TRAINING, 4, i));
-            all.add(new RunDirectory.Evaluated(10 * i, RunDirectory.PromptKind.HELD_OUT, 4, rewards[i]));
+            all.add(new RunDirectory.Evaluated(10 * i, RunDirectory.PromptKind.TRAINING, 4, i, Map.of()));
+            all.add(new RunDirectory.Evaluated(10 * i, RunDirectory.PromptKind.HELD_OUT, 4, rewards[i], Map.of()));
         }
         return all;
     }
