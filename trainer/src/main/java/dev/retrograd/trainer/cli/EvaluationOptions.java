@@ -71,6 +71,7 @@ final class EvaluationOptions {
     /// @throws IOException if a list of prompts cannot be read or a plugin does not load
     Request request(boolean embedded) throws IOException {
         SettingException.require(maxPrompts == null || maxPrompts >= 1, "--max-prompts", "1 or more", maxPrompts);
+        rewards.requireNoTarget();
         List<PromptSet> sets = new ArrayList<>();
         sets.add(new PromptSet("train", prompts.source().prompts()));
         List<String> unseen = prompts.heldOut(evalPrompts);

@@ -232,6 +232,13 @@ final class RewardOptions {
         return terms.size() == 1 && first.weight().isEmpty() ? terms.getFirst().reward() : new WeightedSum(terms);
     }
 
+    /// Refuses what only a loss has.
+    ///
+    /// @throws SettingException if `--target` is given
+    void requireNoTarget() {
+        SettingException.require(target == null, "--target", "left out where nothing is trained (REWARD@TARGET measures a distance)", target);
+    }
+
     RewardLoss loss() {
         return target == null ? new RewardLoss.Maximise() : SettingException.named("--target", () -> new RewardLoss.Target(target));
     }

@@ -119,6 +119,7 @@ class EvaluateTest {
         run("evaluate", "--lora=" + folder.resolve("absent"), "--output=" + out).failsWith(ExitCode.FAILED, "absent");
         run("evaluate", "--images-per-prompt=0", "--output=" + out).failsWith(ExitCode.USAGE, "--images-per-prompt");
         run("evaluate", "--max-prompts=0", "--output=" + out).failsWith(ExitCode.USAGE, "--max-prompts");
+        run("evaluate", "--target=3", "--output=" + out).failsWith(ExitCode.USAGE, "--target: must be left out where nothing is trained (REWARD@TARGET measures a distance), got 3.0");
         run("evaluate", "--reward=hps", "--output=" + out).failsWith(ExitCode.USAGE, "--reward hps: needs --reward-model");
         run("mix", "--lora=" + first, "--lora=" + second, "--mode=factors", "--output=" + out).failsWith(ExitCode.FAILED, "factors average only LoRAs of one rank and alpha");
         run("mix", "--lora=" + first, "--mode=factors", "--rank=1", "--output=" + out).failsWith(ExitCode.USAGE, "--rank");
