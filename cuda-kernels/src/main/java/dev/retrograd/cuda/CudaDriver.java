@@ -37,6 +37,10 @@ public interface CudaDriver extends AutoCloseable {
     interface Event {
     }
 
+    /// Work that was recorded once, to be launched as a whole. It keeps the arguments of its launches, but reads and writes memory anew each time.
+    interface Graph {
+    }
+
     Device device();
 
     /// Bytes that are free on the device now.
@@ -84,11 +88,26 @@ public interface CudaDriver extends AutoCloseable {
 
     void record(Event event, Stream stream);
 
+    /// Waits on the host for an event's point; at once if it was never recorded.
+    void synchronize(Event event);
+
     /// Makes a stream's later work wait for an event's point.
     void await(Event event, Stream stream);
 
     /// Milliseconds between two recorded points; waits for the later one.
     float elapsedMillis(Event start, Event end);
+
+    /// Makes the stream record what it is asked for instead of doing it. It cannot be waited for meanwhile.
+    void beginCapture(Stream stream);
+
+    /// Ends the recording; the stream does its work again.
+    ///
+    /// @throws CudaException if something could not be recorded
+    Graph endCapture(Stream stream);
+
+    void launch(Graph graph, Stream stream);
+
+    void free(Graph graph);
 
     @Override void close();
 }

@@ -59,16 +59,19 @@ final class DevicePool implements AutoCloseable {
         return new Block(name, bytes, size, reused == null ? reserve(name, size) : reused);
     }
 
+    /// Takes memory from the device; where it has too little, once more with everything that is cached given back.
     private long reserve(String name, long size) {
-        if (size > driver.freeBytes()) {
-            trim();
-        }
         long address;
         try {
             address = driver.allocate(size);
-        } catch (CudaException e) {
-            throw new OutOfMemoryException("cuda: no room for '" + name + "' of " + size + " bytes in " + memory.path() + "; " + memory.liveBytes()
-                    + " bytes are live of " + driver.device().memoryBytes() + "; try a smaller --micro-batch-size or image size (" + e.getMessage() + ")");
+        } catch (CudaException _) {
+            trim();
+            try {
+                address = driver.allocate(size);
+            } catch (CudaException e) {
+                throw new OutOfMemoryException(memory.path() + ": no room for '" + name + "': " + size + " bytes asked for, " + memory.liveBytes() + " live, " + driver.freeBytes()
+                        + " free of " + driver.device().memoryBytes() + "; lower --micro-batch-size, --memory, the differentiated steps (--truncation) or the image size, or choose --precision bf16", e);
+            }
         }
         reserved += size;
         return address;
@@ -80,7 +83,7 @@ final class DevicePool implements AutoCloseable {
         return Math.ceilDiv(bytes, step) * step;
     }
 
-    /// Gives what is cached back to the device.
+    /// Gives what is cached back to the device, which waits for the work that uses it.
     void trim() {
         cache.forEach((size, addresses) -> addresses.forEach(address -> {
             driver.free(address);

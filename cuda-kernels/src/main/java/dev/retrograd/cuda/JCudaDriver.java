@@ -14,6 +14,10 @@ import static jcuda.driver.JCudaDriver.cuEventElapsedTime;
 import static jcuda.driver.JCudaDriver.cuEventRecord;
 import static jcuda.driver.JCudaDriver.cuEventSynchronize;
 import static jcuda.driver.JCudaDriver.cuFuncSetAttribute;
+import static jcuda.driver.JCudaDriver.cuGraphDestroy;
+import static jcuda.driver.JCudaDriver.cuGraphExecDestroy;
+import static jcuda.driver.JCudaDriver.cuGraphInstantiate;
+import static jcuda.driver.JCudaDriver.cuGraphLaunch;
 import static jcuda.driver.JCudaDriver.cuInit;
 import static jcuda.driver.JCudaDriver.cuLaunchKernel;
 import static jcuda.driver.JCudaDriver.cuMemAlloc;
@@ -28,8 +32,10 @@ import static jcuda.driver.JCudaDriver.cuMemsetD8Async;
 import static jcuda.driver.JCudaDriver.cuModuleGetFunction;
 import static jcuda.driver.JCudaDriver.cuModuleLoadDataJIT;
 import static jcuda.driver.JCudaDriver.cuModuleUnload;
+import static jcuda.driver.JCudaDriver.cuStreamBeginCapture;
 import static jcuda.driver.JCudaDriver.cuStreamCreate;
 import static jcuda.driver.JCudaDriver.cuStreamDestroy;
+import static jcuda.driver.JCudaDriver.cuStreamEndCapture;
 import static jcuda.driver.JCudaDriver.cuStreamSynchronize;
 import static jcuda.driver.JCudaDriver.cuStreamWaitEvent;
 import static jcuda.driver.JCudaDriver.setExceptionsEnabled;
@@ -48,9 +54,12 @@ import jcuda.driver.CUevent;
 import jcuda.driver.CUevent_flags;
 import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
+import jcuda.driver.CUgraph;
+import jcuda.driver.CUgraphExec;
 import jcuda.driver.CUjit_option;
 import jcuda.driver.CUmodule;
 import jcuda.driver.CUstream;
+import jcuda.driver.CUstreamCaptureMode;
 import jcuda.driver.CUstream_flags;
 import jcuda.driver.JITOptions;
 
@@ -91,6 +100,9 @@ public final class JCudaDriver implements CudaDriver {
     }
 
     private record OpenEvent(CUevent handle) implements Event {
+    }
+
+    private record ReadyGraph(CUgraphExec handle) implements Graph {
     }
 
     private JCudaDriver(Device device) {
@@ -284,6 +296,10 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
         run("event", () -> cuEventRecord(((OpenEvent) event).handle, handle(stream)));
     }
 
+    @Override public void synchronize(Event event) {
+        run("event", () -> cuEventSynchronize(((OpenEvent) event).handle));
+    }
+
     @Override public void await(Event event, Stream stream) {
         run("event", () -> cuStreamWaitEvent(handle(stream), ((OpenEvent) event).handle, 0));
     }
@@ -295,6 +311,31 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
             cuEventElapsedTime(millis, ((OpenEvent) start).handle, ((OpenEvent) end).handle);
         });
         return millis[0];
+    }
+
+    /// Relaxed: what another thread does meanwhile spoils nothing.
+    @Override public void beginCapture(Stream stream) {
+        run("capture", () -> cuStreamBeginCapture(handle(stream), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED));
+    }
+
+    @Override public Graph endCapture(Stream stream) {
+        CUgraph recorded = new CUgraph();
+        CUgraphExec graph = new CUgraphExec();
+        run("capture", () -> cuStreamEndCapture(handle(stream), recorded));
+        try {
+            run("graph", () -> cuGraphInstantiate(graph, recorded, 0));
+        } finally {
+            run("graph", () -> cuGraphDestroy(recorded));
+        }
+        return new ReadyGraph(graph);
+    }
+
+    @Override public void launch(Graph graph, Stream stream) {
+        run("graph", () -> cuGraphLaunch(((ReadyGraph) graph).handle, handle(stream)));
+    }
+
+    @Override public void free(Graph graph) {
+        run("graph", () -> cuGraphExecDestroy(((ReadyGraph) graph).handle));
     }
 
     @Override public void close() {

@@ -50,8 +50,20 @@ class CudaBackendTest {
                 backend.empty("x", Spec.f32(megabytes << 18));
             }
         }
-        OutOfMemoryException e = assertThrows(OutOfMemoryException.class, () -> backend.empty("activations", Spec.f32(17 << 18)));
-        assertTrue(e.getMessage().startsWith("cuda: no room for 'activations' of 18874368 bytes in cuda:0; 0 bytes are live of 16777216; try a smaller"), e.getMessage());
+        assertTrue(backend.reservedBytes() > 10 << 20, "cached: " + backend.reservedBytes());
+        backend.empty("large", Spec.f32(14 << 18));
+        assertEquals(14 << 20, backend.reservedBytes(), "what was cached was given back, and only the large one is held");
+    }
+
+    @Test void runningOutOfMemoryNamesTheSegmentTheBytesAndWhatToChange() {
+        backend.empty("weights", Spec.f32(4 << 18));
+        try (Scope _ = backend.memory().open("update 3"); Scope _ = backend.memory().open("step 12")) {
+            OutOfMemoryException e = assertThrows(OutOfMemoryException.class, () -> backend.empty("activations", Spec.f32(13 << 18)));
+            assertTrue(e.getMessage().matches("cuda:0 > update 3 > step 12: no room for 'activations': 13631488 bytes asked for, 4194304 live, \\d+ free of 16777216; "
+                    + "lower --micro-batch-size, --memory, .*, or choose --precision bf16"), e.getMessage());
+            backend.fill(backend.empty("less", Spec.f32(8 << 18)), 1);
+        }
+        assertEquals(4 << 20, backend.memory().liveBytes(), "what failed left nothing behind");
     }
 
     @Test void readingATensorThatNothingWroteIsFound() {

@@ -8,6 +8,7 @@ import dev.retrograd.cuda.emulator.PtxModule.Variable;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -18,7 +19,7 @@ import java.util.stream.IntStream;
 
 /// A CUDA device in Java: executes PTX text and checks what it does, with no GPU.
 ///
-/// A functional simulator, not one of time: everything asked of a stream happens at once, on all cores. The fault that
+/// A functional simulator, not one of time: everything asked of a stream happens at once, on all cores, unless it is captured. The fault that
 /// is reported is that of the lowest block. Faults of kernels are {@link KernelFault}s;
 /// downloading bytes that nothing wrote is one, too.
 public final class EmulatedDriver implements CudaDriver {
@@ -33,6 +34,7 @@ public final class EmulatedDriver implements CudaDriver {
     private final Map<Long, Arena> pinned = new HashMap<>();
     private long instructions;
     private long launches;
+    private int graphs;
     private final Set<String> launched = new TreeSet<>();
 
     /// @param memoryBytes of the emulated device
@@ -64,7 +66,21 @@ public final class EmulatedDriver implements CudaDriver {
         }
     }
 
-    private record EmulatedStream() implements Stream {
+    private static final class EmulatedStream implements Stream {
+        /// where work goes while it is captured; null while it is done at once
+        private List<Runnable> captured;
+    }
+
+    private record EmulatedGraph(List<Runnable> work) implements Graph {
+    }
+
+    private static void submit(Stream stream, Runnable work) {
+        List<Runnable> captured = ((EmulatedStream) stream).captured;
+        if (captured == null) {
+            work.run();
+        } else {
+            captured.add(work);
+        }
     }
 
     private static final class EmulatedEvent implements Event {
@@ -114,17 +130,21 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public void copyToDevice(MemorySegment source, long target, Stream stream) {
-        Region region = region("copyToDevice", target, source.byteSize());
-        int at = (int) (target - region.base);
-        MemorySegment.copy(source, ValueLayout.JAVA_BYTE, 0, region.data, at, (int) source.byteSize());
-        Arrays.fill(region.written, at, at + (int) source.byteSize(), (byte) 1);
+        submit(stream, () -> {
+            Region region = region("copyToDevice", target, source.byteSize());
+            int at = (int) (target - region.base);
+            MemorySegment.copy(source, ValueLayout.JAVA_BYTE, 0, region.data, at, (int) source.byteSize());
+            Arrays.fill(region.written, at, at + (int) source.byteSize(), (byte) 1);
+        });
     }
 
     @Override public void copyToHost(long source, MemorySegment target, Stream stream) {
-        Region region = region("copyToHost", source, target.byteSize());
-        int at = (int) (source - region.base);
-        requireWritten("copyToHost", region, at, (int) target.byteSize());
-        MemorySegment.copy(region.data, at, target, ValueLayout.JAVA_BYTE, 0, (int) target.byteSize());
+        submit(stream, () -> {
+            Region region = region("copyToHost", source, target.byteSize());
+            int at = (int) (source - region.base);
+            requireWritten("copyToHost", region, at, (int) target.byteSize());
+            MemorySegment.copy(region.data, at, target, ValueLayout.JAVA_BYTE, 0, (int) target.byteSize());
+        });
     }
 
     private static void requireWritten(String what, Region region, int at, int bytes) {
@@ -136,17 +156,21 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public void copyOnDevice(long source, long target, long bytes, Stream stream) {
-        Region from = region("copyOnDevice", source, bytes);
-        Region to = region("copyOnDevice", target, bytes);
-        System.arraycopy(from.data, (int) (source - from.base), to.data, (int) (target - to.base), (int) bytes);
-        System.arraycopy(from.written, (int) (source - from.base), to.written, (int) (target - to.base), (int) bytes);
+        submit(stream, () -> {
+            Region from = region("copyOnDevice", source, bytes);
+            Region to = region("copyOnDevice", target, bytes);
+            System.arraycopy(from.data, (int) (source - from.base), to.data, (int) (target - to.base), (int) bytes);
+            System.arraycopy(from.written, (int) (source - from.base), to.written, (int) (target - to.base), (int) bytes);
+        });
     }
 
     @Override public void clear(long address, long bytes, Stream stream) {
-        Region region = region("clear", address, bytes);
-        int at = (int) (address - region.base);
-        Arrays.fill(region.data, at, at + (int) bytes, (byte) 0);
-        Arrays.fill(region.written, at, at + (int) bytes, (byte) 1);
+        submit(stream, () -> {
+            Region region = region("clear", address, bytes);
+            int at = (int) (address - region.base);
+            Arrays.fill(region.data, at, at + (int) bytes, (byte) 0);
+            Arrays.fill(region.written, at, at + (int) bytes, (byte) 1);
+        });
     }
 
     @Override public Module load(String name, String text) {
@@ -180,6 +204,10 @@ public final class EmulatedDriver implements CudaDriver {
         if (program.sharedBytes + sharedBytes > emulated.sharedBytes) {
             throw new CudaException("cuda: " + program.name + ": shared memory must be at most " + emulated.sharedBytes + " bytes, got " + (program.sharedBytes + sharedBytes));
         }
+        submit(stream, () -> execute(program, grid, sharedBytes, values));
+    }
+
+    private void execute(Program program, LaunchGrid grid, int sharedBytes, byte[] values) {
         long blocks = (long) grid.x() * grid.y() * grid.z();
         int parts = (int) Math.min(workers, Math.max(1, blocks / BLOCKS_WORTH_A_THREAD));
         long[] executed = new long[parts];
@@ -210,6 +238,37 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public void synchronize(Stream stream) {
+        requireNotCaptured(stream);
+    }
+
+    private static void requireNotCaptured(Stream stream) {
+        if (((EmulatedStream) stream).captured != null) {
+            throw new CudaException("cuda: a stream cannot be waited for while its work is captured");
+        }
+    }
+
+    @Override public void synchronize(Event event) {
+    }
+
+    @Override public void beginCapture(Stream stream) {
+        requireNotCaptured(stream);
+        ((EmulatedStream) stream).captured = new ArrayList<>();
+    }
+
+    @Override public Graph endCapture(Stream stream) {
+        EmulatedStream emulated = (EmulatedStream) stream;
+        EmulatedGraph graph = new EmulatedGraph(List.copyOf(emulated.captured));
+        emulated.captured = null;
+        graphs++;
+        return graph;
+    }
+
+    @Override public void launch(Graph graph, Stream stream) {
+        ((EmulatedGraph) graph).work.forEach(work -> submit(stream, work));
+    }
+
+    @Override public void free(Graph graph) {
+        graphs--;
     }
 
     @Override public Event createEvent() {
@@ -246,9 +305,9 @@ public final class EmulatedDriver implements CudaDriver {
         return PtxParser.parse(ptx).kernels().keySet();
     }
 
-    /// Allocations that were not freed, variables of modules included.
+    /// Allocations and graphs that were not freed, variables of modules included.
     public int allocations() {
-        return memory.allocations();
+        return memory.allocations() + graphs;
     }
 
     @Override public void close() {
