@@ -23,6 +23,9 @@ public final class EmbeddedModel implements AutoCloseable {
     public static final String ARCHIVE = "miniature.zip";
     /// Parts of a pretraining's folder that a user of the model needs.
     private static final List<String> PARTS = List.of("clip", "judge", "model", "preference", "report.json");
+    private static final String WEIGHTS = ".safetensors";
+    /// Ends the names of entries that hold {@link BytePlanes}.
+    private static final String PLANES = ".planes";
     /// One date for all entries, so that equal models make equal archives.
     private static final LocalDateTime DATE = LocalDateTime.of(2026, 1, 1, 0, 0);
 
@@ -42,9 +45,12 @@ public final class EmbeddedModel implements AutoCloseable {
             }
             ZipInputStream zip = new ZipInputStream(archive);
             for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
-                Path target = model.files.root().resolve(entry.getName());
+                boolean planes = entry.getName().endsWith(PLANES);
+                String name = planes ? entry.getName().substring(0, entry.getName().length() - PLANES.length()) : entry.getName();
+                Path target = model.files.root().resolve(name);
                 Files.createDirectories(target.getParent());
-                Files.copy(zip, target);
+                byte[] content = zip.readAllBytes();
+                Files.write(target, planes ? BytePlanes.join(ARCHIVE + "/" + name, content) : content);
             }
             done = true;
             return model;
@@ -75,10 +81,13 @@ public final class EmbeddedModel implements AutoCloseable {
             ZipOutputStream zip = new ZipOutputStream(out);
             zip.setLevel(Deflater.BEST_COMPRESSION);
             for (Path file : all) {
-                ZipEntry entry = new ZipEntry(pretrained.relativize(file).toString().replace('\\', '/'));
+                String name = pretrained.relativize(file).toString().replace('\\', '/');
+                boolean planes = name.endsWith(WEIGHTS);
+                byte[] content = Files.readAllBytes(file);
+                ZipEntry entry = new ZipEntry(planes ? name + PLANES : name);
                 entry.setTimeLocal(DATE);
                 zip.putNextEntry(entry);
-                Files.copy(file, zip);
+                zip.write(planes ? BytePlanes.split(file.toString(), content) : content);
                 zip.closeEntry();
             }
             zip.finish();

@@ -55,8 +55,8 @@ class EmbeddedModelTest {
         try (EmbeddedModel miniature = EmbeddedModel.unpack()) {
             JsonNode report = new ObjectMapper().readTree(miniature.files().root().resolve("report.json").toFile());
             for (String part : List.of("training", "held_out")) {
-                double own = report.get(part).get("figure_and_paint").asDouble();
-                double shuffled = report.get(part).get("figure_and_paint_shuffled").asDouble();
+                double own = report.get(part).get("judge").get("figure_and_paint").asDouble();
+                double shuffled = report.get(part).get("judge_shuffled").get("figure_and_paint").asDouble();
                 assertTrue(own > 3 * shuffled, part + ": shape and colour right in " + own + " of the pictures, against other captions in " + shuffled);
             }
         }

@@ -7,7 +7,9 @@ import java.util.Optional;
 
 /// A reward that the program knows by itself.
 enum BuiltInReward {
-    COMPRESSIBILITY(false), INCOMPRESSIBILITY(false), JPEG_SIZE(false), AESTHETIC(true), HPS(true), PICKSCORE(true), CLIP(true), CONCEPT_REMOVAL(true), OBJECT_COUNT(true), FITTED(true);
+    COMPRESSIBILITY(false), INCOMPRESSIBILITY(false), JPEG_SIZE(false),
+    PICTURE_RATING(false), PICTURE_CENTRED(false), PICTURE_LARGE(false), PICTURE_SATURATED(false), PICTURE_CLEAN(false),
+    AESTHETIC(true), HPS(true), PICKSCORE(true), CLIP(true), CONCEPT_REMOVAL(true), OBJECT_COUNT(true), FITTED(true);
 
     private final boolean model;
 
@@ -32,7 +34,7 @@ enum BuiltInReward {
 
     /// Whether it is no more than a value: for `--track`, and for methods that need no gradient.
     boolean blackBox() {
-        return this == JPEG_SIZE;
+        return this == JPEG_SIZE || id().startsWith("picture-");
     }
 
     static Optional<BuiltInReward> named(String id) {

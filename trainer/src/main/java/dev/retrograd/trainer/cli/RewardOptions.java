@@ -51,7 +51,8 @@ final class RewardOptions {
     private List<String> rewardHeads;
 
     @Option(names = "--track", paramLabel = "REWARD", split = ",|" + Settings.SEPARATOR, hideParamSyntax = true,
-            description = "Rewards that are logged beside the trained one and never trained: those of --reward, and jpeg-size (KB of a real JPEG file); as track/REWARD in metrics.jsonl.")
+            description = "Rewards that are logged beside the trained one and never trained: those of --reward, jpeg-size (KB of a real JPEG file), and picture-rating (the rule behind the miniature's aesthetic head, 0..10) with its parts "
+                    + "picture-centred, picture-large, picture-saturated, picture-clean (0..1); as track/REWARD in metrics.jsonl.")
     private List<String> tracked;
 
     @Option(names = "--plugin", paramLabel = "PATH", split = Settings.SEPARATOR, hideParamSyntax = true,

@@ -6,20 +6,28 @@ import dev.retrograd.core.Backend;
 import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Tensor;
+import dev.retrograd.rewards.clip.ClipModel;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SequencedMap;
+import java.util.SequencedSet;
 import java.util.function.Consumer;
 
 /// Measures whether the finished model draws what captions say: how often the judge's answers about generated pictures are those of their
-/// captions, against captions that belong to other pictures, for combinations that training showed and for held-out ones.
+/// captions, and how often the small CLIP prefers their captions to those that differ in a word; against captions that belong to other pictures, for
+/// combinations that training showed and for held-out ones. The same of painted pictures says what the two could find at best.
 final class Check {
     private static final int MOST_AT_ONCE = 64;
+    /// Shape and colour of an object, both right.
+    private static final String OBJECT = "figure_and_paint";
 
     private final Backend backend;
     private final Recipe recipe;
@@ -31,13 +39,8 @@ final class Check {
         this.files = files;
     }
 
-    /// Accuracies of one set of pictures.
-    ///
-    /// @param own against their own captions
-    /// @param shuffled against the captions of others
-    /// @param object shape and colour of the object that the caption names first, both right
-    /// @param shuffledObject the same against the captions of others
-    record Result(Map<Judge.Question, Double> own, Map<Judge.Question, Double> shuffled, double object, double shuffledObject) {
+    /// Accuracies of one set of pictures, by what is asked; those of `shuffled` are against the captions of other pictures.
+    record Result(SequencedMap<String, Double> judge, SequencedMap<String, Double> shuffled, SequencedMap<String, Double> clip, SequencedMap<String, Double> clipShuffled) {
     }
 
     /// Generates, judges, and writes `report.json` and two grids.
@@ -47,14 +50,15 @@ final class Check {
         report.put("pictures", recipe.measured());
         report.put("steps", Generation.STEPS);
         report.put("guidance", Generation.GUIDANCE);
-        try (StableDiffusion model = StableDiffusion.load(backend, files.model()); ModelFolder.Frozen<Judge> judge = ModelFolder.read(backend, files.judgeWeights(), Judge::new)) {
+        try (StableDiffusion model = StableDiffusion.load(backend, files.model()); ModelFolder.Frozen<Judge> judge = ModelFolder.read(backend, files.judgeWeights(), Judge::new);
+                ClipModel clip = ClipModel.load(backend, files.clip())) {
             Generation generation = new Generation(backend, texts -> model.encodeText(model.tokenize(texts)), model.unet(), model.vaeDecoder(), model.schedule());
             for (World.Part part : World.Part.values()) {
                 String name = Caption.word(part);
-                Result drawn = measure(part, judge.model(), (examples, random) -> generation.draw(captions(examples), random), name);
+                Result drawn = measure(part, judge.model(), clip, (examples, random) -> generation.draw(captions(examples), random), name);
                 write(report.putObject(name), drawn);
                 print(lines, name, drawn);
-                Result real = measure(part, judge.model(), (examples, _) -> examples.images(backend), name + "-real");
+                Result real = measure(part, judge.model(), clip, (examples, _) -> examples.images(backend), name + "-real");
                 write(report.putObject(name + "_real_pictures"), real);
                 print(lines, name + ", real pictures", real);
             }
@@ -70,8 +74,10 @@ final class Check {
         return examples.scenes().stream().map(Scene::caption).toList();
     }
 
-    private Result measure(World.Part part, Judge judge, Source source, String name) throws IOException {
+    private Result measure(World.Part part, Judge judge, ClipModel clip, Source source, String name) throws IOException {
         Map<Judge.Question, int[]> answers = new EnumMap<>(Judge.Question.class);
+        ClipVerdicts.Tally clipOwn = ClipVerdicts.Tally.empty();
+        ClipVerdicts.Tally clipOthers = ClipVerdicts.Tally.empty();
         List<Scene> scenes = new ArrayList<>();
         for (int i = 0; scenes.size() < recipe.measured(); i++) {
             int key = part.ordinal() * recipe.measured() + i;
@@ -84,18 +90,36 @@ final class Check {
                     Configs.write(files.root().resolve("samples/check-" + name + ".txt"), String.join("\n", captions(examples)) + "\n");
                 }
                 Verdicts.of(backend, judge, images).answers().forEach((q, a) -> answers.merge(q, a, Check::joined));
+                ClipVerdicts.count(clipOwn, clip, images, examples.scenes());
+                ClipVerdicts.count(clipOthers, clip, images, others(examples.scenes()));
             }
         }
         Verdicts verdicts = new Verdicts(answers);
+        return new Result(accuracies(verdicts, scenes), accuracies(verdicts, others(scenes)), accuracies(clipOwn), accuracies(clipOthers));
+    }
+
+    private static List<Scene> others(List<Scene> scenes) {
         List<Scene> others = new ArrayList<>(scenes);
         Collections.rotate(others, 1);
-        Map<Judge.Question, Double> own = new EnumMap<>(Judge.Question.class);
-        Map<Judge.Question, Double> shuffled = new EnumMap<>(Judge.Question.class);
+        return others;
+    }
+
+    private static SequencedMap<String, Double> accuracies(Verdicts verdicts, List<Scene> scenes) {
+        SequencedMap<String, Double> all = new LinkedHashMap<>();
+        all.put(OBJECT, verdicts.accuracyOfFirst(scenes));
+        all.put("second_" + OBJECT, verdicts.accuracyOfSecond(scenes));
         for (Judge.Question q : Judge.Question.values()) {
-            own.put(q, verdicts.accuracy(q, scenes));
-            shuffled.put(q, verdicts.accuracy(q, others));
+            all.put(Caption.word(q), verdicts.accuracy(q, scenes));
         }
-        return new Result(own, shuffled, verdicts.accuracyOfFirst(scenes), verdicts.accuracyOfFirst(others));
+        return all;
+    }
+
+    private static SequencedMap<String, Double> accuracies(ClipVerdicts.Tally tally) {
+        SequencedMap<String, Double> all = new LinkedHashMap<>();
+        for (ClipVerdicts.Word word : ClipVerdicts.Word.values()) {
+            all.put(Caption.word(word), tally.accuracy(word));
+        }
+        return all;
     }
 
     private static int[] joined(int[] a, int[] b) {
@@ -105,14 +129,30 @@ final class Check {
     }
 
     private static void write(ObjectNode node, Result r) {
-        node.put("figure_and_paint", r.object);
-        node.put("figure_and_paint_shuffled", r.shuffledObject);
-        r.own.forEach((q, a) -> node.put(Caption.word(q), a));
-        r.shuffled.forEach((q, a) -> node.put(Caption.word(q) + "_shuffled", a));
+        write(node.putObject("judge"), r.judge);
+        write(node.putObject("judge_shuffled"), r.shuffled);
+        write(node.putObject("clip"), r.clip);
+        write(node.putObject("clip_shuffled"), r.clipShuffled);
+    }
+
+    /// What no scene was asked for is left out: NaN is no JSON.
+    private static void write(ObjectNode node, SequencedMap<String, Double> accuracies) {
+        accuracies.forEach((name, a) -> {
+            if (!Double.isNaN(a)) {
+                node.put(name, a);
+            }
+        });
     }
 
     private static void print(Consumer<String> lines, String name, Result r) {
-        lines.accept(String.format(Locale.ROOT, "check %s: shape and colour %.1f %% (shuffled captions %.1f %%)", name, 100 * r.object, 100 * r.shuffledObject));
-        r.own.forEach((q, a) -> lines.accept(String.format(Locale.ROOT, "  %-16s %5.1f %%  shuffled %5.1f %%", Caption.word(q), 100 * a, 100 * r.shuffled.get(q))));
+        lines.accept("check " + name + ": right by judge | of shuffled captions | by CLIP | of shuffled captions");
+        SequencedSet<String> asked = new LinkedHashSet<>(r.judge.sequencedKeySet());
+        asked.addAll(r.clip.sequencedKeySet());
+        asked.forEach(q -> lines.accept(("  %-24s" + "%s".repeat(4)).formatted(q, percent(r.judge, q), percent(r.shuffled, q), percent(r.clip, q), percent(r.clipShuffled, q))));
+    }
+
+    private static String percent(SequencedMap<String, Double> accuracies, String q) {
+        double a = accuracies.getOrDefault(q, Double.NaN);
+        return Double.isNaN(a) ? "        -" : String.format(Locale.ROOT, "  %5.1f %%", 100 * a);
     }
 }

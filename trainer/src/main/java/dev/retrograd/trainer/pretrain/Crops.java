@@ -9,7 +9,7 @@ import dev.retrograd.core.Tensor;
 /// little is learned; then whole pictures, one for as many pixels.
 final class Crops {
     /// Share of the updates that see squares.
-    private static final double CROPPED = 0.75;
+    private static final double CROPPED = 0.6;
     private static final int CROP = 32;
     private static final int JITTER = 8;
     private static final int CROPS_PER_PICTURE = (World.SIZE / CROP) * (World.SIZE / CROP);

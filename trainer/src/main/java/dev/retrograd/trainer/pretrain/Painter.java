@@ -6,15 +6,15 @@ import dev.retrograd.core.RandomStream;
 public final class Painter {
     private static final int SAMPLES = 3;
     private static final int CHANNELS = 3;
-    private static final double PLACE_JITTER = 1.5;
-    private static final double RADIUS_JITTER = 0.08;
+    private static final double PLACE_JITTER = 1;
+    private static final double RADIUS_JITTER = 0.06;
 
     private Painter() {
     }
 
     /// Draws a scene.
     ///
-    /// @param jitter moves objects by up to 1.5 pixels and changes their radius by up to 8 %
+    /// @param jitter moves objects by up to a pixel each way and changes their radius by up to 6 %
     /// @return `[64,64,3]` in [-1,1]
     public static float[] draw(Scene scene, RandomStream jitter) {
         int size = World.SIZE;

@@ -18,20 +18,43 @@ import java.util.List;
 public final class PictureRating implements BlackBoxReward {
     private static final double DIFFERENT = 0.12;
     private static final double FAR = 0.125;
-    private static final double LARGE = 0.2;
+    private static final double MOST_AREA = 0.2;
     private static final double UNEVEN = 0.25;
     private static final double STRAY = 0.05;
     private static final double WEIGHT = 2.5;
     private static final int CORNER = 3;
 
+    private final Part part;
+
+    /// What is rated.
+    public enum Part {
+        /// All, 0 to 10.
+        RATING,
+        /// One of the four by itself, 0 to 1.
+        CENTRED, LARGE, SATURATED, CLEAN;
+
+        /// As `--track` and metrics call it.
+        public String id() {
+            return "picture-" + Caption.word(this);
+        }
+    }
+
+    public PictureRating() {
+        this(Part.RATING);
+    }
+
+    public PictureRating(Part part) {
+        this.part = part;
+    }
+
     @Override public String name() {
-        return "picture-rating";
+        return part.id();
     }
 
     @Override public float[] score(PixelBatch images, List<String> prompts) {
         float[] ratings = new float[images.batch()];
         for (int i = 0; i < ratings.length; i++) {
-            ratings[i] = (float) new Reading(images, i).rating();
+            ratings[i] = (float) new Reading(images, i).parts().of(part);
         }
         return ratings;
     }
@@ -100,20 +123,33 @@ public final class PictureRating implements BlackBoxReward {
             fromCentre += Math.hypot((x + 0.5) / images.width() - 0.5, (y + 0.5) / images.height() - 0.5);
         }
 
-        double rating() {
+        Parts parts() {
             int pixels = images.height() * images.width();
-            double area = (double) object / pixels;
             double uneven = stray / Math.max(1, pixels - object) / STRAY;
             for (int c = 0; c < 3; c++) {
                 uneven = Math.max(uneven, Math.abs(top[c] - bottom[c]) / UNEVEN);
             }
             double clean = 1 - Math.min(1, uneven);
             if (object == 0) {
-                return WEIGHT * clean;
+                return new Parts(0, 0, 0, clean);
             }
+            double area = (double) object / pixels;
             double disk = 2.0 / 3 * Math.sqrt(area / Math.PI);
             double centred = Math.clamp(1 - (fromCentre / object - disk) / FAR, 0, 1);
-            return WEIGHT * (centred + Math.min(1, area / LARGE) + chroma / object + clean);
+            return new Parts(centred, Math.min(1, area / MOST_AREA), chroma / object, clean);
+        }
+    }
+
+    /// 0 to 1 each.
+    private record Parts(double centred, double large, double saturated, double clean) {
+        double of(Part part) {
+            return switch (part) {
+                case RATING -> WEIGHT * (centred + large + saturated + clean);
+                case CENTRED -> centred;
+                case LARGE -> large;
+                case SATURATED -> saturated;
+                case CLEAN -> clean;
+            };
         }
     }
 }

@@ -24,7 +24,7 @@ import java.util.stream.IntStream;
 
 /// The preference score: the small CLIP, fitted further to prefer of each pair of pictures the better one for the caption; its text tower rests.
 ///
-/// Loaded by {@link dev.retrograd.rewards.clip.HumanPreferenceScore}. Loss: −log of the softmax over the two scaled cosines. As many updates as the CLIP got, of half as many pairs, at a third of its rate.
+/// Loaded by {@link dev.retrograd.rewards.clip.HumanPreferenceScore}. Loss: −log of the softmax over the two scaled cosines. Half as many updates as the CLIP got, of half as many pairs, at a third of its rate.
 /// Source: arXiv 2306.09341, eq. 1 and 2 (HPSv2), with a rule in place of people.
 final class PreferenceStage implements Stage {
     private static final double GREATEST_LOG_SCALE = Math.log(100);
@@ -69,7 +69,7 @@ final class PreferenceStage implements Stage {
 
     @Override public FitSettings settings() {
         FitSettings c = recipe.clip();
-        return new FitSettings(c.steps(), Math.max(1, c.batch() / 2), c.rate() * SHARE_OF_RATE, c.warmup(), c.averaging());
+        return new FitSettings(Math.max(1, c.steps() / 2), Math.max(1, c.batch() / 2), c.rate() * SHARE_OF_RATE, c.warmup(), c.averaging());
     }
 
     @Override public List<Parameter> parameters() {

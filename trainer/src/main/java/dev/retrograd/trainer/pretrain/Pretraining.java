@@ -6,6 +6,7 @@ import dev.retrograd.core.io.AtomicFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.BooleanSupplier;
@@ -99,6 +100,7 @@ public final class Pretraining {
             lines.accept(step.name + ": done already");
             return true;
         }
+        long began = System.nanoTime();
         try (Stage stage = step.opening.open(); Fit fit = new Fit(backend, stage.parameters(), stage.settings())) {
             Path checkpoint = folder.resolve("checkpoints/" + stage.name() + ".safetensors");
             if (Files.exists(checkpoint)) {
@@ -114,6 +116,7 @@ public final class Pretraining {
                 stage.finish();
             }
             AtomicFile.writeString(done, "");
+            lines.accept(step.name + ": done in " + duration((System.nanoTime() - began) / 1e9));
             return true;
         }
     }
@@ -147,7 +150,8 @@ public final class Pretraining {
 
     private void report(Stage stage, Fit.Update update, double secondsPerStep) throws IOException {
         String losses = update.losses().entrySet().stream().map(e -> e.getKey() + " " + number(e.getValue())).collect(Collectors.joining("  "));
-        lines.accept("%s %d/%d  %s  norm %s  %.2f s/step".formatted(stage.name(), update.step() + 1, stage.settings().steps(), losses, number(update.gradientNorm()), secondsPerStep));
+        lines.accept("%s %d/%d  %s  norm %s  %.2f s/step, %s left".formatted(stage.name(), update.step() + 1, stage.settings().steps(), losses, number(update.gradientNorm()), secondsPerStep,
+                duration(secondsPerStep * (stage.settings().steps() - update.step() - 1))));
         String row = stage.name() + "," + (update.step() + 1) + "," + String.join(",", update.losses().values().stream().map(Pretraining::number).toList()) + "\n";
         Files.writeString(folder.resolve("losses.csv"), row, java.nio.file.StandardOpenOption.CREATE, java.nio.file.StandardOpenOption.APPEND);
     }
@@ -157,6 +161,12 @@ public final class Pretraining {
         try (WeightEma.Swap _ = fit.averaged()) {
             lines.accept(stage.name() + " " + fit.step() + ": " + file.getFileName() + "  " + stage.sample(file));
         }
+    }
+
+    /// `1:02:03` or `02:03`.
+    private static String duration(double seconds) {
+        Duration d = Duration.ofSeconds(Math.round(seconds));
+        return (d.toHours() > 0 ? d.toHours() + ":" : "") + "%02d:%02d".formatted(d.toMinutesPart(), d.toSecondsPart());
     }
 
     private static String number(double value) {

@@ -9,11 +9,11 @@ import dev.retrograd.core.RandomStream;
 public record Recipe(long seed, FitSettings vae, FitSettings clip, FitSettings judge, FitSettings unet, FitSettings decoder, int latents, int measured) {
     /// The recipe of the model inside the jar.
     public static final Recipe MINIATURE = new Recipe(2026,
-            new FitSettings(3000, 16, 2e-3, 50, 0.99),
-            new FitSettings(1200, 96, 2e-3, 40, 0.98),
-            new FitSettings(600, 64, 2e-3, 40, 0.98),
-            new FitSettings(2800, 32, 1.5e-3, 100, 0.997),
-            new FitSettings(5000, 16, 2e-3, 50, 0.99), 12_000, 256);
+            new FitSettings(9000, 16, 2e-3, 100, 0.995),
+            new FitSettings(2200, 96, 2e-3, 40, 0.98),
+            new FitSettings(900, 64, 2e-3, 40, 0.98),
+            new FitSettings(5000, 64, 1.5e-3, 150, 0.998),
+            new FitSettings(3500, 4, 1.5e-3, 50, 0.995), 16_000, 256);
 
     /// The share of updates whose caption is dropped, so that guidance has an unconditional prediction.
     static final double DROPPED_CAPTIONS = 0.12;

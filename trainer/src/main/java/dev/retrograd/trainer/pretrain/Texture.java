@@ -9,22 +9,22 @@ public enum Texture {
     },
     STRIPED {
         @Override boolean dark(double x, double y) {
-            return cell(y + 2, 8) < 4;
+            return cell(y + 2.5, 10) < 5;
         }
     },
     DOTTED {
         @Override boolean dark(double x, double y) {
-            return Math.hypot(cell(x + 4, 8) - 4, cell(y + 4, 8) - 4) <= 2.4;
+            return Math.hypot(cell(x + 5, 10) - 5, cell(y + 5, 10) - 5) <= 3.1;
         }
     },
     CHECKERED {
         @Override boolean dark(double x, double y) {
-            return cell(x, 12) < 6 == cell(y, 12) < 6;
+            return cell(x, 14) < 7 == cell(y, 14) < 7;
         }
     };
 
     /// What the colour is multiplied with where the pattern is dark.
-    static final float DARKENING = 0.35f;
+    static final float DARKENING = 0.3f;
 
     /// @param x pixels from the object's centre to the right
     /// @param y pixels from the object's centre down

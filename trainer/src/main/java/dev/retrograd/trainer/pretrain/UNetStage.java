@@ -31,7 +31,7 @@ import java.util.List;
 /// noisiest, so that what decides shape and place is not outweighed by what refines it.
 /// Source: arXiv 2006.11239 (loss), 2303.09556 (weights by signal-to-noise ratio), 2207.12598 (dropped captions).
 final class UNetStage implements Stage {
-    private static final double SNR_FLOOR = 0.15;
+    private static final double SNR_FLOOR = 1;
     private static final int SHOWN = 64;
 
     private final Backend backend;

@@ -23,7 +23,7 @@ import java.util.List;
 final class VaeStage implements Stage {
     private static final double ABSOLUTES = 0.2;
     private static final double EDGES = 0.2;
-    private static final double DIVERGENCE = 1e-4;
+    private static final double DIVERGENCE = 3e-4;
     /// Where the latents' log-variance starts, so that their noise does not hide everything at first.
     private static final float FIRST_LOG_VARIANCE = -5;
     private static final int MOST_AT_ONCE = 64;

@@ -38,14 +38,28 @@ public record Verdicts(Map<Judge.Question, int[]> answers) {
 
     /// The share of pictures that show the object which the caption names first in its shape and colour.
     public double accuracyOfFirst(List<Scene> scenes) {
+        return accuracyOf(0, scenes);
+    }
+
+    /// The same for the object named second, of those scenes that have one; NaN if there is none.
+    public double accuracyOfSecond(List<Scene> scenes) {
+        return accuracyOf(1, scenes);
+    }
+
+    private double accuracyOf(int named, List<Scene> scenes) {
+        int asked = 0;
         int right = 0;
         for (int i = 0; i < scenes.size(); i++) {
-            SceneObject first = scenes.get(i).first();
-            boolean readFirst = scenes.get(i).inReadingOrder().getFirst().equals(first);
+            if (scenes.get(i).objects().size() <= named) {
+                continue;
+            }
+            SceneObject o = scenes.get(i).objects().get(named);
+            boolean readFirst = scenes.get(i).inReadingOrder().getFirst().place() == o.place();
             int figure = answers.get(readFirst ? Judge.Question.FIGURE : Judge.Question.SECOND_FIGURE)[i];
             int paint = answers.get(readFirst ? Judge.Question.PAINT : Judge.Question.SECOND_PAINT)[i];
-            right += figure == first.figure().ordinal() && paint == first.paint().ordinal() ? 1 : 0;
+            asked++;
+            right += figure == o.figure().ordinal() && paint == o.paint().ordinal() ? 1 : 0;
         }
-        return (double) right / scenes.size();
+        return (double) right / asked;
     }
 }

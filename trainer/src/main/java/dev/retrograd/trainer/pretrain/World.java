@@ -7,7 +7,7 @@ import java.util.Optional;
 public final class World {
     /// Rows and columns of its pictures.
     public static final int SIZE = 64;
-    private static final double PLAIN = 0.65;
+    private static final double PLAIN = 0.55;
     private static final double TWO_OBJECTS = 0.3;
     private static final double GRADIENT = 0.3;
 

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.retrograd.core.RandomStream;
 import dev.retrograd.rewards.PixelBatch;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.Test;
@@ -66,6 +67,23 @@ class PictureRatingTest {
         assertTrue(rating(scene(Figure.CIRCLE, Paint.RED, Extent.SMALL, Place.CENTER, new Backdrop(Shade.WHITE, false))) < best - 0.7, "large");
         assertTrue(rating(scene(Figure.CIRCLE, Paint.PINK, Extent.LARGE, Place.CENTER, new Backdrop(Shade.WHITE, false))) < best - 0.5, "saturated");
         assertTrue(rating(scene(Figure.CIRCLE, Paint.RED, Extent.LARGE, Place.CENTER, new Backdrop(Shade.WHITE, true))) < best - 2, "clean background");
+    }
+
+    @Test void theRatingIsItsPartsTimesTwoAndAHalf() {
+        PixelBatch pictures = AestheticStage.pixels(Examples.draw(Recipe.rehearsal(1, 2), StageKey.SAMPLES, 0, 20).pictures());
+        List<String> prompts = Collections.nCopies(20, "");
+        float[] rating = new PictureRating().score(pictures, prompts);
+        double[] sum = new double[20];
+        for (PictureRating.Part part : List.of(PictureRating.Part.CENTRED, PictureRating.Part.LARGE, PictureRating.Part.SATURATED, PictureRating.Part.CLEAN)) {
+            float[] scores = new PictureRating(part).score(pictures, prompts);
+            for (int i = 0; i < sum.length; i++) {
+                assertTrue(scores[i] >= 0 && scores[i] <= 1, part + " " + scores[i]);
+                sum[i] += 2.5 * scores[i];
+            }
+        }
+        for (int i = 0; i < sum.length; i++) {
+            assertEquals(sum[i], rating[i], 1e-5, "picture " + i);
+        }
     }
 
     @Test void placesAreAlike() {

@@ -49,7 +49,8 @@ class PretrainingTest {
 
     /// Every stage is stopped after its first update in one folder, and runs through in the other.
     @Test void aStoppedRunGoesOnToTheSameBytesAndItsFoldersLoad() throws IOException {
-        Recipe recipe = Recipe.rehearsal(2, 2);
+        // The preference stage makes half as many updates as the others: two here.
+        Recipe recipe = Recipe.rehearsal(4, 2);
         Path whole = folder.resolve("whole");
         Path resumed = folder.resolve("resumed");
         assertTrue(run(recipe, whole, ALL, Integer.MAX_VALUE));
@@ -78,8 +79,10 @@ class PretrainingTest {
         }
         JsonNode report = new ObjectMapper().readTree(root.resolve("report.json").toFile());
         for (String part : List.of("training", "held_out", "training_real_pictures")) {
-            double accuracy = report.path(part).path("figure_and_paint").asDouble(-1);
+            double accuracy = report.path(part).path("judge").path("figure_and_paint").asDouble(-1);
             assertTrue(accuracy >= 0 && accuracy <= 1, part + " " + accuracy);
+            double chosen = report.path(part).path("clip").path("figure").asDouble(-1);
+            assertTrue(chosen >= 0 && chosen <= 1, part + " " + chosen);
         }
         long bytes = 0;
         for (Path weights : List.of(files.vaeWeights(), files.textWeights(), files.unetWeights(), files.clipWeights(), files.judgeWeights(), files.aesthetic(), files.preference().resolve("model.safetensors"))) {
