@@ -2,6 +2,7 @@ package dev.retrograd.trainer;
 
 import com.fasterxml.jackson.annotation.JsonAnyGetter;
 import com.fasterxml.jackson.annotation.JsonIgnore;
+import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -16,11 +17,12 @@ import java.util.SequencedMap;
 /// @param gradNorm global norm before clipping
 /// @param seconds of wall-clock time
 /// @param peakBytes most tensor bytes live at once on the device
+/// @param skipped whether loss or gradient was not finite and the weights were left as they are; written only if so
 /// @param details further numbers of the method's own, each a key of the line
 /// @param tracked means over the update's images of what was measured beside the reward, as `track/NAME`
 public record Metrics(int update, int k, double loss, @JsonProperty("reward_mean") double rewardMean, @JsonProperty("reward_std") double rewardStd,
         @JsonProperty("grad_norm") double gradNorm, @JsonProperty("learning_rate") double learningRate, double seconds,
-        @JsonProperty("peak_bytes") long peakBytes, @JsonIgnore SequencedMap<String, Double> details,
+        @JsonProperty("peak_bytes") long peakBytes, @JsonInclude(JsonInclude.Include.NON_DEFAULT) boolean skipped, @JsonIgnore SequencedMap<String, Double> details,
         @JsonIgnore SequencedMap<String, Double> tracked) {
 
     /// Begins the key of what is measured beside the reward.

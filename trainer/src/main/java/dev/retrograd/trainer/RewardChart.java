@@ -22,7 +22,7 @@ final class RewardChart {
     /// @param reward its name
     /// @param updates at least one of both lists has an element
     static String svg(String reward, List<Update> updates, List<RunDirectory.Evaluated> evaluations) {
-        List<LineChart.Point> means = updates.stream().map(m -> new LineChart.Point(m.update(), m.rewardMean())).toList();
+        List<LineChart.Point> means = updates.stream().filter(m -> Double.isFinite(m.rewardMean())).map(m -> new LineChart.Point(m.update(), m.rewardMean())).toList();
         return new LineChart("update", "reward: " + reward, List.of(
                 new LineChart.Series("images of each update", UPDATES, false, means),
                 new LineChart.Series("fixed, training prompts", TRAINING, true, points(evaluations, RunDirectory.PromptKind.TRAINING)),

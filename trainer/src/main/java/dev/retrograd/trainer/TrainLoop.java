@@ -1,12 +1,14 @@
 package dev.retrograd.trainer;
 
 import dev.retrograd.autograd.Gradients;
+import dev.retrograd.autograd.Parameter;
 import dev.retrograd.autograd.optim.AdamW;
 import dev.retrograd.autograd.optim.GradientClip;
 import dev.retrograd.autograd.optim.WeightEma;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
+import dev.retrograd.core.io.AtomicFile;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.rewards.PixelBatch;
@@ -25,6 +27,7 @@ import dev.retrograd.unet.LoraWeights;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -55,6 +58,7 @@ public final class TrainLoop implements AutoCloseable {
     private final Method method;
     private final Checkpoint checkpoint;
     private int updates;
+    private int skippedInARow;
 
     /// How a run ended.
     public enum Ending { DONE, STOPPED }
@@ -139,7 +143,7 @@ public final class TrainLoop implements AutoCloseable {
 
     /// Runs the remaining updates and writes the results.
     ///
-    /// @throws IllegalStateException if a loss or gradient is not finite; the last checkpoint is intact
+    /// @throws IllegalStateException if loss or gradient were not finite too often in a row; checkpoints are intact, and `failed/` has the state
     /// @throws IOException if a result cannot be written
     public Ending run() throws IOException {
         try {
@@ -313,19 +317,53 @@ public final class TrainLoop implements AutoCloseable {
     private void step(int number, Outcome outcome, SequencedMap<String, Double> tracked, Gradients gradients, long start) throws IOException {
         GradientClip.Clipped clipped = config.optimizer().clip().apply(backend, gradients, lora.parameters());
         double norm = clipped.norm(backend);
-        if (!Double.isFinite(norm) || !Double.isFinite(outcome.loss())) {
-            throw new IllegalStateException("update " + (number + 1) + ": loss and gradient must be finite, got loss " + outcome.loss() + " and gradient norm " + norm
-                    + "; try a lower --learning-rate or resume from an earlier checkpoint");
-        }
+        boolean skipped = !Double.isFinite(norm) || !Double.isFinite(outcome.loss());
         double rate = config.optimizer().schedule().at(number);
-        optimizer.step(gradients, rate, clipped.factor(), AdamW.Missing.REFUSE);
-        ema.ifPresent(WeightEma::update);
+        if (skipped) {
+            skip(number, outcome, gradients);
+        } else {
+            optimizer.step(gradients, rate, clipped.factor(), AdamW.Missing.REFUSE);
+            ema.ifPresent(WeightEma::update);
+            skippedInARow = 0;
+        }
         backend.synchronize();
         updates++;
         Metrics metrics = new Metrics(updates, outcome.k(), outcome.loss(), Scores.mean(outcome.rewards()), Scores.std(outcome.rewards()), norm, rate, (System.nanoTime() - start) / 1e9,
-                backend.memory().peakBytes(), outcome.details(), tracked);
+                backend.memory().peakBytes(), skipped, outcome.details(), tracked);
         run.append(metrics);
         listener.updated(metrics, config.updates());
+    }
+
+    /// An update without finite numbers leaves the weights as they are; too many of them in a row end the run, and leave behind what was there.
+    private void skip(int number, Outcome outcome, Gradients gradients) throws IOException {
+        skippedInARow++;
+        List<String> bad = new ArrayList<>();
+        if (!Double.isFinite(outcome.loss())) {
+            bad.add("loss");
+        }
+        for (Parameter p : lora.parameters()) {
+            if (gradients.of(p).isPresent() && !isFinite(backend.toFloats(gradients.of(p).get()))) {
+                bad.add("gradient of " + p.name());
+            }
+        }
+        String what = "update " + (number + 1) + ": loss and gradient must be finite, got others in " + bad.size() + ": " + bad.getFirst() + (bad.size() > 1 ? ", …" : "");
+        if (skippedInARow <= config.optimizer().maxSkipped()) {
+            listener.said(what + "; skipped, " + skippedInARow + " in a row");
+            return;
+        }
+        Path failed = run.folder().resolve("failed");
+        checkpoint.save(failed, number, exported(), config.naming());
+        AtomicFile.writeString(failed.resolve(RunDirectory.updateName(number)).resolve("not-finite.txt"), String.join("\n", bad) + "\n");
+        throw new IllegalStateException(what + "; state before it and all names are in " + failed + ", checkpoints are intact; try a lower --learning-rate, or a stronger --max-grad-norm");
+    }
+
+    private static boolean isFinite(float[] values) {
+        for (float v : values) {
+            if (!Float.isFinite(v)) {
+                return false;
+            }
+        }
+        return true;
     }
 
     /// Frees the LoRA and the optimiser's state.

@@ -36,7 +36,9 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -64,8 +66,30 @@ class TrainLoopTest {
         }
     }
 
+    /// Brightness that is not a number in some updates.
+    private static final class Fragile implements DifferentiableReward {
+        private final Set<Integer> broken;
+        private int done;
+
+        Fragile(Integer... broken) {
+            this.broken = Set.of(broken);
+        }
+
+        @Override public String name() {
+            return "fragile";
+        }
+
+        @Override public Var score(Var pixels, List<String> prompts) {
+            Var score = new Brightness().score(pixels, prompts);
+            boolean breaks = pixels.requiresGrad() && broken.contains(done + 1);
+            return score.affine(breaks ? Double.NaN : 1, 0);
+        }
+    }
+
     private static final class Silent implements TrainListener {
         private final List<Metrics> metrics = new ArrayList<>();
+        private final List<String> lines = new ArrayList<>();
+        private Consumer<Metrics> then = _ -> { };
 
         @Override public void began(String what, long total) {
         }
@@ -75,9 +99,11 @@ class TrainLoopTest {
 
         @Override public void updated(Metrics m, int updates) {
             metrics.add(m);
+            then.accept(m);
         }
 
         @Override public void said(String line) {
+            lines.add(line);
         }
     }
 
@@ -93,7 +119,7 @@ class TrainLoopTest {
     }
 
     private static TrainConfig config(int updates, int microBatch, OptionalDouble ema) {
-        OptimizerSettings optimizer = new OptimizerSettings(new LearningRateSchedule.Constant(3e-3, 0), AdamW.Hyperparameters.DEFAULT, new GradientClip(1), ema);
+        OptimizerSettings optimizer = new OptimizerSettings(new LearningRateSchedule.Constant(3e-3, 0), AdamW.Hyperparameters.DEFAULT, new GradientClip(1), ema, 0);
         return new TrainConfig(new SamplerSettings(3, 5, 0, 64, 64, ""), AlignPropSettings.alignprop(new Truncation.UniformOverAll()), new RewardLoss.Maximise(), new LoraConfig(2, 2, LoraConfig.ATTENTION),
                 optimizer, updates, 4, microBatch, 7, 1, 0, 2, LoraFile.Naming.PEFT, Regularisers.NONE);
     }
@@ -109,6 +135,47 @@ class TrainLoopTest {
             assertEquals(expected, loop.run());
         }
         return listener;
+    }
+
+    private TrainConfig forgiving(int updates, int maxSkipped) {
+        TrainConfig c = config(updates, 4, OptionalDouble.of(0.5));
+        OptimizerSettings o = c.optimizer();
+        return new TrainConfig(c.sampler(), AlignPropSettings.alignprop(new Truncation.Full()), c.loss(), c.lora(), new OptimizerSettings(o.schedule(), o.adamw(), o.clip(), o.emaDecay(), maxSkipped),
+                updates, 4, 4, c.seed(), 1, 0, 0, c.naming(), c.regularisers());
+    }
+
+    private TrainLoop fragile(RunDirectory run, Silent listener, TrainConfig config, Integer... broken) {
+        Fragile reward = new Fragile(broken);
+        listener.then = m -> reward.done = m.update();
+        return new TrainLoop(new TrainLoop.Task(model, reward, PromptSource.of(BuiltInPrompts.ANIMALS), List.of(), Optional.empty(), Tracked.nothing(new Scoring(backend, 1))),
+                config, run, listener, NEVER);
+    }
+
+    @Test void anUpdateThatIsNotFiniteIsSkippedAndCounted() throws IOException {
+        Silent heard = new Silent();
+        try (RunDirectory run = RunDirectory.open(folder); TrainLoop loop = fragile(run, heard, forgiving(3, 1), 2)) {
+            assertEquals(TrainLoop.Ending.DONE, loop.run());
+        }
+        assertEquals(List.of(false, true, false), heard.metrics.stream().map(Metrics::skipped).toList());
+        assertTrue(heard.lines.getFirst().startsWith("update 2: loss and gradient must be finite, got others in "), heard.lines.getFirst());
+        assertTrue(heard.lines.getFirst().endsWith("; skipped, 1 in a row"), heard.lines.getFirst());
+        byte[] before = Files.readAllBytes(folder.resolve("checkpoints/update-000001/" + LoraFile.NAME));
+        assertArrayEquals(before, Files.readAllBytes(folder.resolve("checkpoints/update-000002/" + LoraFile.NAME)), "the weights stay as they were");
+        List<String> lines = Files.readAllLines(folder.resolve("metrics.jsonl"));
+        assertTrue(JSON.readTree(lines.get(1)).get("skipped").asBoolean());
+        assertFalse(JSON.readTree(lines.get(0)).has("skipped"));
+    }
+
+    @Test void tooManyInARowEndTheRunAndLeaveTheStateBehind() throws IOException {
+        Silent heard = new Silent();
+        try (RunDirectory run = RunDirectory.open(folder); TrainLoop loop = fragile(run, heard, forgiving(5, 1), 2, 3)) {
+            String message = assertThrows(IllegalStateException.class, loop::run).getMessage();
+            assertTrue(message.startsWith("update 3: loss and gradient must be finite"), message);
+        }
+        Path failed = folder.resolve("failed/update-000002");
+        assertTrue(Files.exists(failed.resolve("state.safetensors")));
+        assertEquals("loss", Files.readAllLines(failed.resolve("not-finite.txt")).getFirst());
+        assertTrue(Files.exists(folder.resolve("checkpoints/update-000002/state.safetensors")), "checkpoints stay");
     }
 
     private static byte[] lora(Path run) throws IOException {

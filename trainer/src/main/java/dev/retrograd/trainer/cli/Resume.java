@@ -11,14 +11,14 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/// What `--resume` names: a run, and the checkpoint in it to go on from.
+/// What `--resume` names: a run, and the checkpoints in it to go on from.
 ///
 /// @param run folder of the run; empty if `--resume` was not given, or found none
-/// @param checkpoint to go on from; empty if there is none yet
-record Resume(Optional<Path> run, Optional<Path> checkpoint) {
+/// @param checkpoints to go on from, newest first: an older one where a newer one is damaged; none if there are none yet
+record Resume(Optional<Path> run, List<Path> checkpoints) {
     static final Path RUNS = Path.of("runs");
     /// No run is resumed.
-    static final Resume NONE = new Resume(Optional.empty(), Optional.empty());
+    static final Resume NONE = new Resume(Optional.empty(), List.of());
     private static final String LATEST = "latest";
 
     /// @param resume `latest`, a run folder or a checkpoint folder; null if it was not given
@@ -30,7 +30,7 @@ record Resume(Optional<Path> run, Optional<Path> checkpoint) {
         }
         if (resume.equals(LATEST)) {
             Optional<Path> run = output != null ? Optional.of(output) : newestRun();
-            return new Resume(run, run.isPresent() ? newest(run.get()) : Optional.empty());
+            return new Resume(run, run.isPresent() ? newestFirst(run.get()) : List.of());
         }
         SettingException.require(!resume.isEmpty(), "--resume", "a run, one of its checkpoints, or latest", "nothing");
         Path named = SettingException.named("--resume", () -> Path.of(resume));
@@ -42,12 +42,11 @@ record Resume(Optional<Path> run, Optional<Path> checkpoint) {
         if (output != null && !output.toAbsolutePath().normalize().equals(run.toAbsolutePath().normalize())) {
             throw new SettingException("--output: must be the resumed run " + run + " or be left out, got " + output);
         }
-        return new Resume(Optional.of(run), isCheckpoint ? Optional.of(named) : newest(run));
+        return new Resume(Optional.of(run), isCheckpoint ? List.of(named) : newestFirst(run));
     }
 
-    private static Optional<Path> newest(Path run) throws IOException {
-        List<Path> all = RunDirectory.checkpointsOf(run);
-        return all.isEmpty() ? Optional.empty() : Optional.of(all.getLast());
+    private static List<Path> newestFirst(Path run) throws IOException {
+        return RunDirectory.checkpointsOf(run).reversed();
     }
 
     private static Optional<Path> newestRun() throws IOException {

@@ -4,6 +4,7 @@ import dev.retrograd.autograd.optim.AdamW;
 import dev.retrograd.autograd.optim.GradientClip;
 import dev.retrograd.autograd.optim.LearningRateSchedule;
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.io.ModelFormatException;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.clip.ImageFeatures;
 import dev.retrograd.trainer.OptimizerSettings;
@@ -94,6 +95,10 @@ final class Train implements Callable<Integer> {
 
     @Option(names = "--max-grad-norm", paramLabel = "NORM", defaultValue = "1", description = "Gradients are clipped to this global norm; 0: not at all; default: ${DEFAULT-VALUE}.")
     private double maxGradNorm;
+
+    @Option(names = "--max-skipped-updates", paramLabel = "N", defaultValue = "3",
+            description = "An update whose loss or gradient is not finite is skipped; more than N in a row end the run; default: ${DEFAULT-VALUE}.")
+    private int maxSkipped;
 
     @Option(names = "--ema", paramLabel = "DECAY", description = "Sample and export a moving average of the weights, e.g. 0.99; default: none.")
     private Double ema;
@@ -206,13 +211,26 @@ final class Train implements Callable<Integer> {
         }
     }
 
+    /// Goes on from the newest checkpoint that is whole.
     private static void goOn(PrintWriter out, Resume from, RunDirectory run, TrainLoop loop) throws IOException {
-        if (from.checkpoint().isPresent()) {
-            loop.resume(from.checkpoint().get());
-        } else {
-            run.rewind(0);
-            from.say(out);
+        ModelFormatException newest = null;
+        for (Path checkpoint : from.checkpoints()) {
+            try {
+                loop.resume(checkpoint);
+                if (newest != null) {
+                    out.println(newest.getMessage());
+                    out.println("going on from the one before: " + checkpoint);
+                }
+                return;
+            } catch (ModelFormatException e) {
+                newest = newest == null ? e : newest;
+            }
         }
+        if (newest != null) {
+            throw newest;
+        }
+        run.rewind(0);
+        from.say(out);
     }
 
     private OptimizerSettings optimizer() {
@@ -231,7 +249,7 @@ final class Train implements Callable<Integer> {
         SettingException.require(maxGradNorm >= 0 && Double.isFinite(maxGradNorm), "--max-grad-norm", "0 (no clipping) or more", maxGradNorm);
         GradientClip clip = maxGradNorm == 0 ? GradientClip.NONE : new GradientClip(maxGradNorm);
         SettingException.require(ema == null || ema >= 0 && ema < 1, "--ema", "0 or more and below 1", ema);
-        return new OptimizerSettings(rates, adamw, clip, ema == null ? OptionalDouble.empty() : OptionalDouble.of(ema));
+        return new OptimizerSettings(rates, adamw, clip, ema == null ? OptionalDouble.empty() : OptionalDouble.of(ema), maxSkipped);
     }
 
     private LoraConfig adapters() {

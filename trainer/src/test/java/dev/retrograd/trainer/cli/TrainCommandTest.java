@@ -115,6 +115,24 @@ class TrainCommandTest {
     }
 
     @Test
+    void theNewestWholeCheckpointIsUsedAndSaid() throws IOException {
+        Path run = temp.resolve("run");
+        CommandLineRun.train("--output=" + run, "--updates=3", "--save-every=1").succeeds();
+        byte[] result = lora(run);
+        for (int damaged : new int[] {3, 2}) {
+            Path state = run.resolve("checkpoints/update-00000" + damaged + "/state.safetensors");
+            byte[] bytes = Files.readAllBytes(state);
+            bytes[bytes.length - 9] ^= 4;
+            Files.write(state, bytes);
+        }
+        CommandLineRun again = CommandLineRun.train("--resume=" + run);
+        again.succeeds();
+        assertTrue(again.out().contains("update-000003") && again.out().contains("damaged"), again.out());
+        assertTrue(again.out().contains("going on from the one before: " + run.resolve("checkpoints/update-000001")), again.out());
+        assertArrayEquals(result, lora(run));
+    }
+
+    @Test
     void goingOnFromAnEarlierCheckpointReplacesTheLaterOnes() throws IOException {
         Path run = temp.resolve("run");
         CommandLineRun.train("--output=" + run, "--updates=3", "--save-every=1").succeeds();
