@@ -9,6 +9,7 @@ import dev.retrograd.trainer.image.RgbImage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -69,6 +70,11 @@ final class Evaluation {
             some.add(list.get((int) ((long) i * list.size() / count)));
         }
         return some;
+    }
+
+    /// What is sampled each time.
+    List<String> prompts() {
+        return Collections.unmodifiableList(prompts);
     }
 
     Grid grid(Progress progress) {

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.OptionalLong;
 import java.util.SequencedMap;
 
 /// What one update is remembered by: a line of `metrics.jsonl`.
@@ -17,19 +18,23 @@ import java.util.SequencedMap;
 /// @param gradNorm global norm before clipping
 /// @param seconds of wall-clock time
 /// @param peakBytes most tensor bytes live at once on the device
+/// @param plannedPeakBytes what the plan said of them before the update ran; a run without a plan has no such key
 /// @param skipped whether loss or gradient was not finite and the weights were left as they are; written only if so
 /// @param details further numbers of the method's own, each a key of the line
 /// @param tracked means over the update's images of what was measured beside the reward, as `track/NAME`
 public record Metrics(int update, int k, double loss, @JsonProperty("reward_mean") double rewardMean, @JsonProperty("reward_std") double rewardStd,
         @JsonProperty("grad_norm") double gradNorm, @JsonProperty("learning_rate") double learningRate, double seconds,
-        @JsonProperty("peak_bytes") long peakBytes, @JsonInclude(JsonInclude.Include.NON_DEFAULT) boolean skipped, @JsonIgnore SequencedMap<String, Double> details,
+        @JsonProperty("peak_bytes") long peakBytes, @JsonIgnore OptionalLong plannedPeakBytes, @JsonInclude(JsonInclude.Include.NON_DEFAULT) boolean skipped,
+        @JsonIgnore SequencedMap<String, Double> details,
         @JsonIgnore SequencedMap<String, Double> tracked) {
 
     /// Begins the key of what is measured beside the reward.
     static final String TRACK = "track/";
 
-    @JsonAnyGetter Map<String, Double> further() {
-        Map<String, Double> all = new LinkedHashMap<>(details);
+    @JsonAnyGetter Map<String, Number> further() {
+        Map<String, Number> all = new LinkedHashMap<>();
+        plannedPeakBytes.ifPresent(bytes -> all.put("planned_peak_bytes", bytes));
+        all.putAll(details);
         tracked.forEach((name, mean) -> all.put(TRACK + name, mean));
         return all;
     }

@@ -1,5 +1,6 @@
 package dev.retrograd.trainer;
 
+import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.rewards.PixelBatch;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.Scoring;
@@ -39,6 +40,15 @@ public final class Tracked implements AutoCloseable {
         SequencedMap<String, float[]> all = new LinkedHashMap<>();
         rewards.forEach((name, reward) -> all.put(name, scoring.of(reward, images, prompts)));
         return all;
+    }
+
+    /// Has the rewards compute ahead what they need of prompts.
+    void prepare(List<String> prompts) {
+        for (Reward reward : rewards.values()) {
+            if (reward instanceof DifferentiableReward differentiable) {
+                differentiable.prepare(prompts);
+            }
+        }
     }
 
     /// What was measured of a number of images, part by part.

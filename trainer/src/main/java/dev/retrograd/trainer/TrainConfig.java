@@ -37,4 +37,9 @@ public record TrainConfig(SamplerSettings sampler, MethodSettings method, Reward
         method.checkBatch(batchSize);
         loss = method.loss(loss);
     }
+
+    /// The same run by another method.
+    public TrainConfig with(MethodSettings other) {
+        return new TrainConfig(sampler, other, loss, lora, optimizer, updates, batchSize, microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, naming, regularisers);
+    }
 }

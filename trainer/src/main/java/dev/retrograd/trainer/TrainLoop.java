@@ -1,62 +1,44 @@
 package dev.retrograd.trainer;
 
-import dev.retrograd.autograd.Gradients;
-import dev.retrograd.autograd.Parameter;
-import dev.retrograd.autograd.optim.AdamW;
-import dev.retrograd.autograd.optim.GradientClip;
 import dev.retrograd.autograd.optim.WeightEma;
+import dev.retrograd.autograd.plan.RecomputationPlan;
 import dev.retrograd.core.Backend;
-import dev.retrograd.core.RandomStream;
-import dev.retrograd.core.Scope;
 import dev.retrograd.core.io.AtomicFile;
-import dev.retrograd.core.Shape;
-import dev.retrograd.core.Tensor;
-import dev.retrograd.rewards.PixelBatch;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.clip.ImageFeatures;
 import dev.retrograd.trainer.method.AlignProp;
-import dev.retrograd.trainer.method.Batch;
-import dev.retrograd.trainer.method.KlGuard;
-import dev.retrograd.trainer.method.Method;
 import dev.retrograd.trainer.method.Outcome;
-import dev.retrograd.trainer.method.Parts;
-import dev.retrograd.trainer.method.Update;
 import dev.retrograd.trainer.prompts.PromptSource;
 import dev.retrograd.unet.LoraFile;
 import dev.retrograd.unet.LoraWeights;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 import java.util.SequencedMap;
 import java.util.function.BooleanSupplier;
-import java.util.function.Supplier;
 
 /// One training run, from fresh or resumed LoRA weights to its folder of results.
 ///
 /// A run is a pure function of configuration, model, reward and prompts: every random number is keyed by (seed, use, update, image).
 public final class TrainLoop implements AutoCloseable {
-    private final StableDiffusion model;
     private final Task task;
     private final TrainConfig config;
     private final RunDirectory run;
     private final TrainListener listener;
     private final BooleanSupplier stop;
     private final Backend backend;
-    private final Sampler sampler;
+    private final Learner learner;
     private final Evaluation evaluation;
     private final Optional<SampledDiversity> diversity;
     private final EarlyStop early;
     private OptionalDouble latestDiversity = OptionalDouble.empty();
-    private final LoraWeights lora;
-    private final AdamW optimizer;
-    private final Optional<WeightEma> ema;
-    private final Method method;
     private final Checkpoint checkpoint;
+    private Optional<UpdatePlanner> planner = Optional.empty();
     private int updates;
     private int skippedInARow;
 
@@ -83,54 +65,36 @@ public final class TrainLoop implements AutoCloseable {
     /// @throws IllegalArgumentException if the weights to start from do not
     public TrainLoop(Task task, TrainConfig config, RunDirectory run, TrainListener listener, BooleanSupplier stop) {
         this.task = task;
-        model = task.model();
         this.config = config;
         this.run = run;
         this.listener = listener;
         this.stop = stop;
-        backend = model.backend();
+        backend = task.model().backend();
         early = new EarlyStop(config.regularisers(), !task.heldOut().isEmpty(), task.clip().isPresent());
-        sampler = new Sampler(model, config.sampler());
+        learner = new Learner(task, config, AlignProp.RECOMPUTE_OUTERMOST);
+        int[] latent = config.sampler().latentShape(task.model());
         List<String> prompts = task.prompts().prompts();
         List<String> measured = prompts.subList(0, Math.min(prompts.size(), config.regularisers().diversityPrompts()));
         diversity = measured.isEmpty() ? Optional.empty()
-                : task.clip().map(c -> new SampledDiversity(sampler, c, measured, config.seed(), config.microBatchSize(), config.sampler().latentShape(model)));
-        lora = startWeights();
-        optimizer = new AdamW(backend, lora.parameters(), config.optimizer().adamw());
-        OptionalDouble decay = config.optimizer().emaDecay();
-        ema = decay.isPresent() ? Optional.of(new WeightEma(backend, lora.parameters(), decay.getAsDouble())) : Optional.empty();
-        method = config.method().start(new Parts(model, config.sampler().chain(model), task.reward(), config.loss(), AlignProp.RECOMPUTE_OUTERMOST,
-                new KlGuard(config.regularisers().kl(), new WithoutLora())));
-        checkpoint = new Checkpoint(backend, lora, optimizer, ema, method);
-        evaluation = new Evaluation(sampler, task, config, diversity, config.sampler().latentShape(model));
-    }
-
-    /// Attached to the UNet: those of a file, or fresh ones.
-    private LoraWeights startWeights() {
-        return task.start().map(u -> LoraWeights.of(backend, model.unet(), u, 1))
-                .orElseGet(() -> SettingException.named("--lora-targets",
-                        () -> LoraWeights.fresh(backend, model.unet(), config.lora(), RandomStream.keyed(config.seed(), StreamKey.LORA.code()).nextU64())));
-    }
-
-    /// The base model is the model without its LoRA.
-    private final class WithoutLora implements KlGuard.Base {
-        @Override public <T> T run(Supplier<T> code) {
-            lora.detach();
-            try {
-                return code.get();
-            } finally {
-                lora.attach();
-            }
-        }
+                : task.clip().map(c -> new SampledDiversity(learner.sampler(), c, measured, config.seed(), config.microBatchSize(), latent));
+        checkpoint = new Checkpoint(backend, learner.lora(), learner.optimizer(), learner.ema(), learner.method());
+        evaluation = new Evaluation(learner.sampler(), task, config, diversity, latent);
     }
 
     public LoraWeights lora() {
-        return lora;
+        return learner.lora();
     }
 
     /// Updates done so far.
     public int updates() {
         return updates;
+    }
+
+    /// Plans every update before it runs, and does as the plan says.
+    ///
+    /// @param by plans a run with the same settings; closed by the caller
+    public void follow(UpdatePlanner by) {
+        planner = Optional.of(by);
     }
 
     /// Goes on from a checkpoint.
@@ -147,6 +111,7 @@ public final class TrainLoop implements AutoCloseable {
     /// @throws IOException if a result cannot be written
     public Ending run() throws IOException {
         try {
+            planner.ifPresent(p -> p.prepare(evaluation.prompts()));
             Evaluation.Grid before = grid(0);
             while (updates < config.updates()) {
                 if (stop.getAsBoolean()) {
@@ -190,11 +155,11 @@ public final class TrainLoop implements AutoCloseable {
 
     /// The averages where there are any, else the weights.
     private Map<String, LoraFile.Update> exported() {
-        if (ema.isEmpty()) {
-            return lora.updates(backend);
+        if (learner.ema().isEmpty()) {
+            return learner.lora().updates(backend);
         }
-        try (WeightEma.Swap _ = ema.get().swapIn()) {
-            return lora.updates(backend);
+        try (WeightEma.Swap _ = learner.ema().get().swapIn()) {
+            return learner.lora().updates(backend);
         }
     }
 
@@ -215,21 +180,21 @@ public final class TrainLoop implements AutoCloseable {
     }
 
     private Evaluation.Grid present() {
-        if (ema.isEmpty()) {
+        if (learner.ema().isEmpty()) {
             return evaluation.grid(this::report);
         }
-        try (WeightEma.Swap _ = ema.get().swapIn()) {
+        try (WeightEma.Swap _ = learner.ema().get().swapIn()) {
             return evaluation.grid(this::report);
         }
     }
 
     /// A resumed run compares with the weights that it once started from.
     private Evaluation.Grid original() {
-        lora.detach();
-        try (LoraWeights _ = startWeights()) {
+        learner.lora().detach();
+        try (LoraWeights _ = learner.startWeights()) {
             return evaluation.grid(this::report);
         } finally {
-            lora.attach();
+            learner.lora().attach();
         }
     }
 
@@ -245,107 +210,33 @@ public final class TrainLoop implements AutoCloseable {
 
     private void update() throws IOException {
         long start = System.nanoTime();
-        backend.memory().resetPeak();
         int number = updates;
-        Draws draws = new Draws(number);
-        try (Scope _ = backend.memory().open("update " + (number + 1)); Gradients gradients = new Gradients(backend)) {
-            Outcome outcome = method.update(draws, gradients);
-            step(number, outcome, draws.measured.means(), gradients, start);
-        }
-    }
-
-    /// Prompts and noise of one update, keyed by (seed, update, image).
-    private final class Draws implements Update {
-        private final int number;
-        private final Tracked.Collected measured = task.tracked().collect();
-
-        Draws(int number) {
-            this.number = number;
-        }
-
-        @Override public int number() {
-            return number;
-        }
-
-        @Override public int images() {
-            return config.batchSize();
-        }
-
-        @Override public int microBatch() {
-            return config.microBatchSize();
-        }
-
-        @Override public Batch batch(int draw, int first, int count) {
-            ChainNoise noise = new ChainNoise.Keyed(config.seed(), draw, config.sampler().latentShape(model));
-            return sampler.batch(prompts(draw, first, count), noise, first);
-        }
-
-        @Override public List<String> prompts(int draw, int first, int count) {
-            return task.prompts().draw(config.seed(), draw, first, count);
-        }
-
-        @Override public Tensor context(List<String> prompts) {
-            return sampler.context(prompts);
-        }
-
-        @Override public Shape latents(int count) {
-            int[] chw = config.sampler().latentShape(model);
-            return Shape.of(count, chw[1], chw[2], chw[0]);
-        }
-
-        @Override public RandomStream stream(int draw, long... key) {
-            long[] all = new long[key.length + 2];
-            all[0] = StreamKey.METHOD.code();
-            all[1] = draw;
-            System.arraycopy(key, 0, all, 2, key.length);
-            return RandomStream.keyed(config.seed(), all);
-        }
-
-        @Override public boolean measures() {
-            return !task.tracked().isEmpty();
-        }
-
-        @Override public void measure(PixelBatch images, List<String> prompts) {
-            measured.add(images, prompts);
-        }
-
-        @Override public void progress(String what, long done, long total) {
-            report(what + "/" + config.updates(), done, total);
-        }
-    }
-
-    private void step(int number, Outcome outcome, SequencedMap<String, Double> tracked, Gradients gradients, long start) throws IOException {
-        GradientClip.Clipped clipped = config.optimizer().clip().apply(backend, gradients, lora.parameters());
-        double norm = clipped.norm(backend);
-        boolean skipped = !Double.isFinite(norm) || !Double.isFinite(outcome.loss());
-        double rate = config.optimizer().schedule().at(number);
+        learner.prepare(learner.prompts(number));
+        Optional<RecomputationPlan> plan = planner.map(p -> p.plan(number));
+        plan.ifPresent(p -> learner.policy(p.policy()));
+        backend.memory().resetPeak();
+        UpdateDraws draws = new UpdateDraws(task, config, learner.sampler(), number) {
+            @Override public void progress(String what, long done, long total) {
+                report(what + "/" + config.updates(), done, total);
+            }
+        };
+        Learner.Step step = learner.update(draws);
+        boolean skipped = !step.notFinite().isEmpty();
+        skippedInARow = skipped ? skippedInARow + 1 : 0;
         if (skipped) {
-            skip(number, outcome, gradients);
-        } else {
-            optimizer.step(gradients, rate, clipped.factor(), AdamW.Missing.REFUSE);
-            ema.ifPresent(WeightEma::update);
-            skippedInARow = 0;
+            skip(number, step.notFinite());
         }
-        backend.synchronize();
         updates++;
-        Metrics metrics = new Metrics(updates, outcome.k(), outcome.loss(), Scores.mean(outcome.rewards()), Scores.std(outcome.rewards()), norm, rate, (System.nanoTime() - start) / 1e9,
-                backend.memory().peakBytes(), skipped, outcome.details(), tracked);
+        Outcome outcome = step.outcome();
+        OptionalLong planned = plan.isPresent() ? OptionalLong.of(plan.get().peak()) : OptionalLong.empty();
+        Metrics metrics = new Metrics(updates, outcome.k(), outcome.loss(), Scores.mean(outcome.rewards()), Scores.std(outcome.rewards()), step.gradNorm(), step.learningRate(),
+                (System.nanoTime() - start) / 1e9, backend.memory().peakBytes(), planned, skipped, outcome.details(), draws.means());
         run.append(metrics);
         listener.updated(metrics, config.updates());
     }
 
     /// An update without finite numbers leaves the weights as they are; too many of them in a row end the run, and leave behind what was there.
-    private void skip(int number, Outcome outcome, Gradients gradients) throws IOException {
-        skippedInARow++;
-        List<String> bad = new ArrayList<>();
-        if (!Double.isFinite(outcome.loss())) {
-            bad.add("loss");
-        }
-        for (Parameter p : lora.parameters()) {
-            if (gradients.of(p).isPresent() && !isFinite(backend.toFloats(gradients.of(p).get()))) {
-                bad.add("gradient of " + p.name());
-            }
-        }
+    private void skip(int number, List<String> bad) throws IOException {
         String what = "update " + (number + 1) + ": loss and gradient must be finite, got others in " + bad.size() + ": " + bad.getFirst() + (bad.size() > 1 ? ", …" : "");
         if (skippedInARow <= config.optimizer().maxSkipped()) {
             listener.said(what + "; skipped, " + skippedInARow + " in a row");
@@ -357,20 +248,8 @@ public final class TrainLoop implements AutoCloseable {
         throw new IllegalStateException(what + "; state before it and all names are in " + failed + ", checkpoints are intact; try a lower --learning-rate, or a stronger --max-grad-norm");
     }
 
-    private static boolean isFinite(float[] values) {
-        for (float v : values) {
-            if (!Float.isFinite(v)) {
-                return false;
-            }
-        }
-        return true;
-    }
-
     /// Frees the LoRA and the optimiser's state.
     @Override public void close() {
-        method.close();
-        ema.ifPresent(WeightEma::close);
-        optimizer.close();
-        lora.close();
+        learner.close();
     }
 }

@@ -4,6 +4,7 @@ import dev.retrograd.autograd.Parameter;
 import dev.retrograd.autograd.Segment;
 import dev.retrograd.autograd.Tape;
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.PlanBackend;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.io.ModelFormatException;
@@ -52,7 +53,6 @@ public final class StableDiffusion implements AutoCloseable {
         this.files = files;
         this.path = path;
         this.options = options;
-        notes = files.notes();
         schedule = NoiseSchedule.of(files.config(Component.SCHEDULER));
         tokenizer = files.tokenizer();
         ClipTextConfig textConfig = ClipTextConfig.of(files.config(Component.TEXT_ENCODER));
@@ -71,6 +71,7 @@ public final class StableDiffusion implements AutoCloseable {
         vaeDecoder = new VaeDecoder(vaeConfig, vaeWeights);
         vaeWeights.requireAllRead(ENCODER);
         requireFit(textConfig, unetConfig, vaeConfig);
+        notes = files.notes();
     }
 
     private StateDict opened(List<StateDict> all, boolean mapped, Component component) throws IOException {
@@ -89,12 +90,22 @@ public final class StableDiffusion implements AutoCloseable {
 
     /// As {@link #load(Backend, Path)}, with answers to what files leave open.
     public static StableDiffusion load(Backend backend, Path path, ModelFiles.Options options) throws IOException {
+        return load(backend, ModelFiles.open(path, options), options, path);
+    }
+
+    /// A model of which there need be no values, on a backend that does not compute.
+    ///
+    /// @param files of {@link ModelFiles#shapes}; closed with the model, or here if it fails
+    public static StableDiffusion shapes(PlanBackend backend, ModelFiles files, ModelFiles.Options options) throws IOException {
+        return load(backend, files, options, Path.of(files.source()));
+    }
+
+    private static StableDiffusion load(Backend backend, ModelFiles files, ModelFiles.Options options, Path path) throws IOException {
         List<StateDict> opened = new ArrayList<>();
         boolean done = false;
         boolean mapped = false;
-        ModelFiles files = ModelFiles.open(path, options);
         try {
-            mapped = files.large();
+            mapped = backend.computes() && files.large();
             StableDiffusion model = new StableDiffusion(backend, files, options, path, mapped, opened);
             done = true;
             return model;

@@ -111,8 +111,7 @@ public final class StateDict implements Weights, AutoCloseable {
         DType dtype = tensors.spec(name).dtype();
         DType rest = here.rank() > 1 ? matrixType(dtype) : DType.F32;
         try (Scope _ = backend.memory().open(name)) {
-            Tensor raw = rest == dtype && mapped ? backend.share(name, tensors.spec(name), tensors.bytes(name)) : tensors.load(backend, name, rest);
-            requireFinite(name, rest);
+            Tensor raw = backend.computes() ? values(name, rest) : backend.empty(name, tensors.spec(name).with(rest));
             boolean relaid = inFile.rank() == KERNEL_RANK && here.rank() == KERNEL_RANK && here.dim(1) * here.dim(2) > 1;
             Tensor value = relaid ? backend.empty(name, new Spec(here, rest)) : raw.reshape(here);
             if (relaid) {
@@ -127,6 +126,13 @@ public final class StateDict implements Weights, AutoCloseable {
     private DType matrixType(DType inFile) {
         DType activations = backend.activations();
         return activations != DType.F32 ? activations : inFile == DType.F64 ? DType.F32 : inFile;
+    }
+
+    private Tensor values(String name, DType rest) throws IOException {
+        Spec spec = tensors.spec(name);
+        Tensor raw = rest == spec.dtype() && mapped ? backend.share(name, spec, tensors.bytes(name)) : tensors.load(backend, name, rest);
+        requireFinite(name, rest);
+        return raw;
     }
 
     private void requireFinite(String name, DType rest) throws IOException {

@@ -16,6 +16,9 @@ import java.util.TreeSet;
 /// segments' FLOPs. So of two ways to run the first segments, one that neither costs less nor keeps less is never part of the best plan, and
 /// dropping it loses nothing.
 final class Budgeted {
+    private static final int MOST = 1000;
+    private static final long FIRST_TOLERANCE = 1 << 12;
+
     private final SegmentCosts all;
     private final List<List<Option>> options = new ArrayList<>();
     /// Segments that are alike, such as denoising steps, are solved once.
@@ -111,13 +114,20 @@ final class Budgeted {
         });
     }
 
+    /// Those that no other one beats in cost and what it keeps; as with {@link Option#best}, no more than can be carried on.
     private static List<Way> best(List<Way> all) {
         all.sort(Comparator.comparingLong(Way::flops).thenComparingLong(Way::kept));
+        List<Way> best = best(all, 1);
+        for (long tolerance = FIRST_TOLERANCE; best.size() > MOST; tolerance *= 2) {
+            best = best(best, tolerance);
+        }
+        return best;
+    }
+
+    private static List<Way> best(List<Way> cheapestFirst, long tolerance) {
         List<Way> best = new ArrayList<>();
-        long least = Long.MAX_VALUE;
-        for (Way w : all) {
-            if (w.kept() < least) {
-                least = w.kept();
+        for (Way w : cheapestFirst) {
+            if (best.isEmpty() || w.kept() <= best.getLast().kept() - tolerance) {
                 best.add(w);
             }
         }

@@ -15,21 +15,40 @@ import java.util.Set;
 /// @param inside the ways of the segments inside, the last one first; `null` after the first
 record Option(long flops, long kept, long forward, long backward, boolean recomputed, Picked inside) {
 
+    /// Options of a segment that are carried on; tests enumerate chains that stay below it.
+    private static final int MOST = 300;
+    private static final long FIRST_TOLERANCE = 1 << 12;
+
     /// The ways of several segments in a row.
     record Picked(Option option, Picked before) {
     }
 
-    private boolean noWorseThan(Option other) {
-        return flops <= other.flops && kept <= other.kept && forward <= other.forward && backward <= other.backward;
+    private boolean noWorseThan(Option other, long tolerance) {
+        return kept <= other.kept + tolerance && forward <= other.forward + tolerance && backward <= other.backward + tolerance;
     }
 
     /// Those that no other one beats in everything, cheapest first.
+    ///
+    /// Where they are more than a search can carry on, one that a cheaper one beats but for few bytes goes as well: as few as bring the number down.
     static List<Option> best(List<Option> all) {
         List<Option> sorted = new ArrayList<>(all);
         sorted.sort(Comparator.comparingLong(Option::flops).thenComparingLong(Option::kept).thenComparingLong(Option::backward).thenComparingLong(Option::forward));
+        List<Option> best = best(sorted, 0);
+        for (long tolerance = FIRST_TOLERANCE; best.size() > MOST; tolerance *= 2) {
+            best = best(best, tolerance);
+        }
+        return best;
+    }
+
+    private static List<Option> best(List<Option> cheapestFirst, long tolerance) {
         List<Option> best = new ArrayList<>();
-        for (Option o : sorted) {
-            if (best.stream().noneMatch(b -> b.noWorseThan(o))) {
+        for (Option o : cheapestFirst) {
+            boolean beaten = false;
+            // The latest ones are the likeliest to beat it.
+            for (int i = best.size() - 1; i >= 0 && !beaten; i--) {
+                beaten = best.get(i).noWorseThan(o, tolerance);
+            }
+            if (!beaten) {
                 best.add(o);
             }
         }

@@ -4,8 +4,10 @@ import dev.retrograd.core.PlanBackend.Cost;
 import dev.retrograd.core.Storage;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /// One run through a segment, forwards or backwards: how many bytes were live when, and which passes ran inside.
@@ -57,6 +59,25 @@ public final class Pass {
     /// Bytes that it left behind: its results, and what it keeps for its backward pass.
     public long left() {
         return after - open;
+    }
+
+    /// FLOPs of what ran forwards again for its backward pass, in all passes inside.
+    public long recomputedFlops() {
+        long flops = 0;
+        for (Pass p : inside) {
+            flops += p.recomputedFlops() + (backward && !p.backward && p.path.equals(path) ? p.cost.flops() : 0);
+        }
+        return flops;
+    }
+
+    /// The pass right inside that reached the peak; empty if it was reached between them.
+    public Optional<Pass> fullest() {
+        return inside.stream().max(Comparator.comparingLong(Pass::peak)).filter(p -> p.peak() == peak());
+    }
+
+    /// Live bytes as it began.
+    public long open() {
+        return open;
     }
 
     void used(Storage weight) {

@@ -8,7 +8,7 @@ import java.util.Map;
 /// What a segment takes, as two planned runs showed: one that stored everything, one that recomputed everything.
 ///
 /// Bytes count from what was live as the pass around them began, with nothing kept for backward by the segments inside but their inputs.
-/// So whatever is chosen for these, live bytes are such a figure plus what the earlier ones of them keep.
+/// So whatever is chosen for these, live bytes are such a figure plus what the earlier ones of them keep. Around the outermost segments, all live bytes count.
 ///
 /// @param name last part of its path
 /// @param flops of running it again, over all its runs; 0 if its backward pass never comes
@@ -93,12 +93,12 @@ record SegmentCosts(String name, long flops, long tracked, long own, Along forwa
                 // What comes before a forward pass has what is kept by the passes before it; likewise what comes before a backward pass.
                 int gap = p.backward() ? index + 1 : index;
                 if (p.backward() == backward) {
-                    levels[index] = Math.max(levels[index], p.open - run.open);
-                    gaps[gap] = Math.max(gaps[gap], run.gaps.get(i) - run.open);
+                    levels[index] = Math.max(levels[index], p.open);
+                    gaps[gap] = Math.max(gaps[gap], run.gaps.get(i));
                 }
                 at = p.backward() ? index : index + 1;
             }
-            gaps[at] = Math.max(gaps[at], run.gaps.getLast() - run.open);
+            gaps[at] = Math.max(gaps[at], run.gaps.getLast());
             return new Along(boxed(levels), boxed(gaps));
         }
 

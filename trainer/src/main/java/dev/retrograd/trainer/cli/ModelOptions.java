@@ -1,6 +1,7 @@
 package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.PlanBackend;
 import dev.retrograd.trainer.EmbeddedModel;
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.unet.StableDiffusion;
@@ -60,20 +61,41 @@ final class ModelOptions {
         return device.opened();
     }
 
+    /// The model without its values, for a plan; of a folder, its configurations are enough.
+    ///
+    /// @throws IOException if a configuration is missing or describes what is not supported
+    StableDiffusion shapes(PlanBackend plan) throws IOException {
+        if (!embedded()) {
+            return shapes(plan, model);
+        }
+        try (EmbeddedModel unpacked = EmbeddedModel.unpack()) {
+            return shapes(plan, unpacked.files().model());
+        }
+    }
+
+    private StableDiffusion shapes(PlanBackend plan, Path path) throws IOException {
+        try (ModelFiles files = ModelFiles.shapes(path, how())) {
+            return StableDiffusion.shapes(plan, files);
+        }
+    }
+
+    private ModelFiles.Options how() {
+        return reading(tokenizer, prediction, clipSkip);
+    }
+
     /// Loads the model, and says what its files left to be known.
     ///
     /// @throws IOException if it is missing, damaged or not supported
     StableDiffusion load(Backend backend, PrintWriter out) throws IOException {
-        ModelFiles.Options how = reading(tokenizer, prediction, clipSkip);
         if (!embedded()) {
-            StableDiffusion loaded = StableDiffusion.load(backend, model, how);
+            StableDiffusion loaded = StableDiffusion.load(backend, model, how());
             loaded.notes().forEach(note -> out.println(model + ": " + note));
             return loaded;
         }
         SettingException.require(tokenizer == null, "--tokenizer", "given with --model only", tokenizer);
         SettingException.require(prediction == null, "--prediction-type", "given with --model only", prediction);
         try (EmbeddedModel unpacked = EmbeddedModel.unpack()) {
-            return StableDiffusion.load(backend, unpacked.files().model(), how);
+            return StableDiffusion.load(backend, unpacked.files().model(), how());
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.retrograd.trainer.method;
 import dev.retrograd.trainer.SamplerSettings;
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.unet.diffusion.Truncation;
+import java.util.OptionalDouble;
 
 /// Of {@link AlignProp}, and of DRaFT-K (arXiv 2309.17400), which is the same with a fixed K.
 ///
@@ -26,6 +27,14 @@ public record AlignPropSettings(String id, String flag, Truncation truncation) i
             truncation.check(sampler.steps());
             return truncation;
         });
+    }
+
+    @Override public AlignPropSettings longest(int steps) {
+        return new AlignPropSettings(id, flag, new Truncation.Fixed(truncation.most(steps)));
+    }
+
+    @Override public OptionalDouble meanSteps(int steps) {
+        return OptionalDouble.of(truncation.mean(steps));
     }
 
     @Override public Method start(Parts parts) {

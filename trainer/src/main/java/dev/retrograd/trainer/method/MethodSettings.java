@@ -5,6 +5,7 @@ import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.trainer.SamplerSettings;
 import dev.retrograd.trainer.SettingException;
+import java.util.OptionalDouble;
 
 /// Which method trains, with its own settings.
 public sealed interface MethodSettings permits AlignPropSettings, DdpoSettings, DraftLvSettings, DrTuneSettings, ReflSettings, RwrSettings {
@@ -32,6 +33,16 @@ public sealed interface MethodSettings permits AlignPropSettings, DdpoSettings, 
     /// What is minimised, given what the rewards' settings ask for.
     default RewardLoss loss(RewardLoss asked) {
         return asked;
+    }
+
+    /// The same with always as many differentiated steps as one update can have at most.
+    default MethodSettings longest(int steps) {
+        return this;
+    }
+
+    /// Steps that an update differentiates on average, for an estimate; empty where it is always the same.
+    default OptionalDouble meanSteps(int steps) {
+        return OptionalDouble.empty();
     }
 
     /// The method at work.

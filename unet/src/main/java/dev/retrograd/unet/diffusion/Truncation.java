@@ -4,6 +4,7 @@ import dev.retrograd.core.RandomStream;
 import java.util.BitSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /// Which denoising steps of an update are differentiated: drawn once per update, shared by all its images. Source: AlignProp (arXiv 2310.03739), §4.2.
 public sealed interface Truncation {
@@ -22,6 +23,12 @@ public sealed interface Truncation {
         draw(new RandomStream(0), steps);
     }
 
+    /// Most steps that a draw can keep.
+    int most(int steps);
+
+    /// Steps that a draw keeps on average; for an estimate.
+    double mean(int steps);
+
     private static BitSet last(int k, int steps) {
         BitSet kept = new BitSet(steps);
         kept.set(steps - k, steps);
@@ -32,6 +39,14 @@ public sealed interface Truncation {
     record Full() implements Truncation {
         @Override public BitSet draw(RandomStream stream, int steps) {
             return last(steps, steps);
+        }
+
+        @Override public int most(int steps) {
+            return steps;
+        }
+
+        @Override public double mean(int steps) {
+            return steps;
         }
 
         @Override public String toString() {
@@ -46,6 +61,14 @@ public sealed interface Truncation {
                 throw new IllegalArgumentException("truncation: k must be 1.." + steps + " (steps), got " + k);
             }
             return last(k, steps);
+        }
+
+        @Override public int most(int steps) {
+            return k;
+        }
+
+        @Override public double mean(int steps) {
+            return k;
         }
 
         @Override public String toString() {
@@ -68,6 +91,14 @@ public sealed interface Truncation {
             return last((int) Math.max(1, stream.randint(min, max + 1L)), steps);
         }
 
+        @Override public int most(int steps) {
+            return Math.max(1, max);
+        }
+
+        @Override public double mean(int steps) {
+            return IntStream.rangeClosed(min, max).map(k -> Math.max(1, k)).average().orElseThrow();
+        }
+
         @Override public String toString() {
             return "uniform(" + min + "," + max + ")";
         }
@@ -77,6 +108,14 @@ public sealed interface Truncation {
     record UniformOverAll() implements Truncation {
         @Override public BitSet draw(RandomStream stream, int steps) {
             return new Uniform(0, steps).draw(stream, steps);
+        }
+
+        @Override public int most(int steps) {
+            return steps;
+        }
+
+        @Override public double mean(int steps) {
+            return new Uniform(0, steps).mean(steps);
         }
 
         @Override public String toString() {
@@ -100,6 +139,14 @@ public sealed interface Truncation {
             return last(steps - first, steps);
         }
 
+        @Override public int most(int steps) {
+            return std == 0 ? steps - Math.clamp((int) mean, 1, steps - 1) : steps - 1;
+        }
+
+        @Override public double mean(int steps) {
+            return steps - Math.clamp(mean, 1, steps - 1);
+        }
+
         @Override public String toString() {
             return "gaussian(" + mean + "," + std + ")";
         }
@@ -115,6 +162,14 @@ public sealed interface Truncation {
                 }
             }
             return kept;
+        }
+
+        @Override public int most(int steps) {
+            return steps;
+        }
+
+        @Override public double mean(int steps) {
+            return steps / 2.0;
         }
 
         @Override public String toString() {

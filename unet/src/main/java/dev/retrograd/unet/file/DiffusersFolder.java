@@ -12,6 +12,8 @@ import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
 
 /// A folder as diffusers' `save_pretrained` writes it.
 final class DiffusersFolder implements ModelFiles {
@@ -49,29 +51,33 @@ final class DiffusersFolder implements ModelFiles {
     }
 
     /// Safetensors before PyTorch, full precision before half precision.
+    private static List<String> names(Component component) {
+        boolean text = component == Component.TEXT_ENCODER;
+        String safetensors = text ? "model" : "diffusion_pytorch_model";
+        String pytorch = text ? "pytorch_model" : safetensors;
+        return List.of(safetensors + ".safetensors", safetensors + ".fp16.safetensors", pytorch + ".bin", pytorch + ".fp16.bin");
+    }
+
+    /// The file of a component's weights, or the index of its shards.
+    private Optional<Path> file(Component component) {
+        Path place = folder.resolve(component.folder());
+        return names(component).stream().flatMap(name -> Stream.of(name, name + ShardedFile.INDEX)).map(place::resolve).filter(Files::isRegularFile).findFirst();
+    }
+
+    /// Whether it has a component's weights.
+    boolean hasWeights(Component component) {
+        return file(component).isPresent();
+    }
+
     @Override public TensorFile weights(Component component) throws IOException {
         TensorFile known = opened.get(component);
         if (known != null) {
             return known;
         }
-        boolean text = component == Component.TEXT_ENCODER;
-        String safetensors = text ? "model" : "diffusion_pytorch_model";
-        String pytorch = text ? "pytorch_model" : safetensors;
-        List<String> names = List.of(safetensors + ".safetensors", safetensors + ".fp16.safetensors", pytorch + ".bin", pytorch + ".fp16.bin");
-        Path place = folder.resolve(component.folder());
-        for (String name : names) {
-            if (Files.isRegularFile(place.resolve(name))) {
-                TensorFile file = TensorFile.open(place.resolve(name));
-                opened.put(component, file);
-                return file;
-            }
-            if (Files.isRegularFile(place.resolve(name + ShardedFile.INDEX))) {
-                TensorFile file = ShardedFile.open(place.resolve(name + ShardedFile.INDEX));
-                opened.put(component, file);
-                return file;
-            }
-        }
-        throw new ModelFormatException(place + ": must have one of " + String.join(", ", names));
+        Path path = file(component).orElseThrow(() -> new ModelFormatException(folder.resolve(component.folder()) + ": must have one of " + String.join(", ", names(component))));
+        TensorFile file = path.toString().endsWith(ShardedFile.INDEX) ? ShardedFile.open(path) : TensorFile.open(path);
+        opened.put(component, file);
+        return file;
     }
 
     @Override public ClipTokenizer tokenizer() throws IOException {

@@ -50,6 +50,26 @@ public interface ModelFiles extends AutoCloseable {
         return bytes >= LARGE_BYTES;
     }
 
+    /// As {@link #open}, for a backend that does not compute: of a folder the configurations are enough.
+    ///
+    /// @throws ModelFormatException if a configuration is missing, or a file that is there is damaged
+    static ModelFiles shapes(Path path, Options options) throws IOException {
+        return Files.isDirectory(path) ? new ConfigsOnly(path, options) : open(path, options);
+    }
+
+    /// Configurations of a model without files.
+    @FunctionalInterface
+    interface Configs {
+        ModelConfig of(Component component) throws IOException;
+    }
+
+    /// A model without any file, in float32 and with CLIP's tokenizer, for a backend that does not compute.
+    ///
+    /// @param source what messages call it
+    static ModelFiles shapes(String source, Configs configs, Options options) {
+        return new ConfigsOnly(source, configs, options);
+    }
+
     /// What messages call the model.
     String source();
 

@@ -1,0 +1,109 @@
+package dev.retrograd.trainer;
+
+import dev.retrograd.autograd.Segment;
+import dev.retrograd.autograd.plan.Pass;
+import dev.retrograd.autograd.plan.Planner;
+import dev.retrograd.autograd.plan.RecomputationPlan;
+import dev.retrograd.autograd.plan.SegmentTrace;
+import dev.retrograd.core.PlanBackend;
+import dev.retrograd.trainer.method.AlignProp;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+
+/// Plans the updates of a run: runs them on a shape-only backend, which tells their memory to the byte before they run, and chooses what to
+/// recompute under a budget.
+///
+/// It follows the run update by update, with the same prompts and the same draws. A choice is made for each set of denoising steps that
+/// a draw keeps, so it holds for every draw. Micro-batches after the second are like the second and are left out; the last one is not if it is smaller.
+public final class UpdatePlanner implements AutoCloseable {
+    private static final int LIKE_ALL_OTHERS = 2;
+
+    private final PlanBackend plan;
+    private final TrainLoop.Task task;
+    private final TrainConfig config;
+    private final OptionalLong budget;
+    private final Learner learner;
+    private final Map<Set<String>, RecomputationPlan> chosen = new HashMap<>();
+
+    /// @param task on the shape-only backend, the model of {@link dev.retrograd.unet.StableDiffusion#shapes}; closed by the caller
+    /// @param budget bytes that an update may take beside the backend's workspace; empty for the usual policy
+    public UpdatePlanner(TrainLoop.Task task, TrainConfig config, OptionalLong budget) {
+        this.task = task;
+        this.config = config;
+        this.budget = budget;
+        plan = (PlanBackend) task.model().backend();
+        plan.readZeros();
+        learner = new Learner(task, config, AlignProp.RECOMPUTE_OUTERMOST);
+    }
+
+    public PlanBackend backend() {
+        return plan;
+    }
+
+    /// Images that stand for all of an update's.
+    int images() {
+        int micro = config.microBatchSize();
+        int rest = config.batchSize() % micro;
+        return Math.min(config.batchSize(), LIKE_ALL_OTHERS * micro + rest);
+    }
+
+    /// Has the rewards of the plan know these prompts as those of the run do.
+    public void prepare(List<String> prompts) {
+        learner.prepare(prompts);
+    }
+
+    /// Runs an update, without making a choice.
+    public Pass simulate(int number, Segment.Policy policy) {
+        SegmentTrace trace = new SegmentTrace(plan, policy);
+        learner.policy(trace);
+        learner.update(new UpdateDraws(task, config, learner.sampler(), number) {
+            @Override public int images() {
+                return UpdatePlanner.this.images();
+            }
+        });
+        return trace.end();
+    }
+
+    /// The plan of an update.
+    ///
+    /// @param number counted from 0
+    /// @throws SettingException if none keeps to the budget
+    public RecomputationPlan plan(int number) {
+        prepare(learner.prompts(number));
+        RecomputationPlan usual = RecomputationPlan.of(policy -> simulate(number, policy), AlignProp.RECOMPUTE_OUTERMOST);
+        if (budget.isEmpty()) {
+            return usual;
+        }
+        RecomputationPlan known = chosen.get(usual.recomputed());
+        if (known == null) {
+            known = within(new Planner(policy -> simulate(number, policy)));
+            chosen.put(usual.recomputed(), known);
+        }
+        return new RecomputationPlan(known.recomputed(), simulate(number, known.policy()));
+    }
+
+    private RecomputationPlan within(Planner planner) {
+        Optional<RecomputationPlan> found = planner.within(budget.getAsLong());
+        return found.orElseThrow(() -> new SettingException("--memory: must be " + (planner.smallest().peak() + plan.workspaceBytes())
+                + " bytes or more for these settings, got " + (budget.getAsLong() + plan.workspaceBytes()) + advice()));
+    }
+
+    private String advice() {
+        StringBuilder flags = new StringBuilder("; less is needed with");
+        if (config.microBatchSize() > 1) {
+            flags.append(" a smaller --micro-batch-size,");
+        }
+        if (config.sampler().guidance() > 1) {
+            flags.append(" --guidance 1,");
+        }
+        return flags.append(" a smaller --height and --width, or a smaller --lora-rank").toString();
+    }
+
+    @Override public void close() {
+        learner.close();
+    }
+}

@@ -1,0 +1,130 @@
+package dev.retrograd.trainer.cli;
+
+import dev.retrograd.autograd.plan.Pass;
+import dev.retrograd.autograd.plan.RecomputationPlan;
+import dev.retrograd.core.PlanBackend;
+import dev.retrograd.rewards.Reward;
+import dev.retrograd.rewards.clip.ImageFeatures;
+import dev.retrograd.trainer.SettingException;
+import dev.retrograd.trainer.Tracked;
+import dev.retrograd.trainer.TrainConfig;
+import dev.retrograd.trainer.TrainLoop;
+import dev.retrograd.trainer.UpdatePlanner;
+import dev.retrograd.trainer.method.MethodSettings;
+import dev.retrograd.unet.StableDiffusion;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalLong;
+
+/// A training run on a shape-only backend: the same model, rewards and settings, without values.
+final class PlannedRun implements AutoCloseable {
+    private final PlanBackend plan;
+    private final StableDiffusion model;
+    private final Reward reward;
+    private final Tracked tracked;
+    private final Optional<ImageFeatures> clip;
+    private final TrainLoop.Task task;
+    private final TrainConfig config;
+    private final OptionalLong budget;
+    private final Held held;
+
+    /// Bytes that live as long as the run.
+    ///
+    /// @param model text encoder, UNet and VAE decoder
+    /// @param rewards models and constants of the reward and of what is measured beside it
+    /// @param training LoRA weights, the optimiser's moments, averages
+    record Held(long model, long rewards, long training) {
+        long all() {
+            return model + rewards + training;
+        }
+    }
+
+    /// An update with a number of differentiated steps.
+    ///
+    /// @param k differentiated steps; empty where the method decides
+    record Planned(Optional<Integer> k, RecomputationPlan plan) {
+        Pass run() {
+            return plan.run();
+        }
+    }
+
+    /// @param plan stands for the backend that the run takes place on; with its workspace
+    /// @param model without values, on `plan`; closed with this
+    /// @throws SettingException if the budget is below the workspace, or the settings do not fit the model
+    PlannedRun(TrainOptions options, TrainOptions.Request request, PlanBackend plan, StableDiffusion model) throws IOException {
+        this.plan = plan;
+        this.model = model;
+        config = options.config(request, model);
+        long beforeRewards = plan.memory().liveBytes();
+        reward = request.reward().on(plan);
+        tracked = options.tracked(request, plan);
+        clip = options.clip(plan);
+        task = options.task(request, model, reward, tracked, clip);
+        long beforeTraining = plan.memory().liveBytes();
+        try (UpdatePlanner _ = new UpdatePlanner(task, config, OptionalLong.empty())) {
+            held = new Held(beforeRewards, beforeTraining - beforeRewards, plan.memory().liveBytes() - beforeTraining);
+        }
+        long least = plan.workspaceBytes() + held.all();
+        request.memory().ifPresent(bytes -> SettingException.require(bytes > least, "--memory", "more than the " + ByteSize.show(least) + " of weights and workspace", ByteSize.show(bytes)));
+        budget = request.memory().isPresent() ? OptionalLong.of(request.memory().getAsLong() - plan.workspaceBytes()) : OptionalLong.empty();
+    }
+
+    TrainConfig config() {
+        return config;
+    }
+
+    Held held() {
+        return held;
+    }
+
+    PlanBackend backend() {
+        return plan;
+    }
+
+    OptionalLong budget() {
+        return budget;
+    }
+
+    /// Follows the run; empty for a method that differentiates no reward, which has no plan.
+    Optional<UpdatePlanner> planner() {
+        return config.method().needsGradient() ? Optional.of(new UpdatePlanner(task, config, budget)) : Optional.empty();
+    }
+
+    /// Plans an update by a method, which may be another one than the run's.
+    ///
+    /// @throws SettingException if there is no plan for the method, or none keeps to the budget
+    RecomputationPlan plan(MethodSettings method) {
+        SettingException.require(method.needsGradient(), "--method", "one that differentiates the reward, to have a plan", method.id());
+        try (UpdatePlanner planner = new UpdatePlanner(task, config.with(method), budget)) {
+            return planner.plan(0);
+        }
+    }
+
+    /// What to tell before the first update: the peak and what it consists of, and what is recomputed.
+    List<String> summary() {
+        if (!config.method().needsGradient()) {
+            return List.of("memory: no plan for method " + config.method().id());
+        }
+        RecomputationPlan most = plan(config.method().longest(config.sampler().steps()));
+        Pass run = most.run();
+        List<String> lines = new ArrayList<>();
+        String segment = run.fullest().map(p -> ByteSize.show(p.peak() - p.open()) + " in " + p.path() + (p.backward() ? " backward" : "")).orElse("none");
+        long boundaries = run.fullest().map(Pass::open).orElse(run.peak()) - held.all();
+        lines.add("memory: " + ByteSize.show(run.peak()) + " of tensors at most: model " + ByteSize.show(held.model()) + ", rewards " + ByteSize.show(held.rewards()) + ", LoRA and optimiser "
+                + ByteSize.show(held.training()) + ", boundaries and gradients " + ByteSize.show(boundaries) + ", largest segment " + segment + "; workspace " + ByteSize.show(plan.workspaceBytes()));
+        lines.add(String.format(Locale.ROOT, "recomputed: %d segments, %.1f %% of an update's FLOPs%s", most.recomputed().size(), 100.0 * run.recomputedFlops() / run.cost().flops(),
+                budget.isEmpty() ? "; --memory chooses otherwise" : ""));
+        return lines;
+    }
+
+    @Override public void close() {
+        clip.ifPresent(ImageFeatures::close);
+        tracked.close();
+        reward.close();
+        model.close();
+        plan.close();
+    }
+}
