@@ -45,7 +45,7 @@ public final class UpdatePlanner implements AutoCloseable {
     }
 
     /// Images that stand for all of an update's.
-    int images() {
+    public int images() {
         int micro = config.microBatchSize();
         int rest = config.batchSize() % micro;
         return Math.min(config.batchSize(), LIKE_ALL_OTHERS * micro + rest);

@@ -7,6 +7,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 
@@ -23,6 +24,7 @@ public final class Pass {
     /// Live bytes after it let go of what was its own.
     long after;
     Cost cost = Cost.ZERO;
+    Map<String, Cost> costs = Map.of();
 
     Pass(String path, boolean backward, long open) {
         this.path = path;
@@ -48,6 +50,11 @@ public final class Pass {
     /// What its kernels cost, those of passes inside included.
     public Cost cost() {
         return cost;
+    }
+
+    /// The same by kernel; known of a whole run only.
+    public Map<String, Cost> costs() {
+        return Collections.unmodifiableMap(costs);
     }
 
     /// Most bytes live at once while it ran.

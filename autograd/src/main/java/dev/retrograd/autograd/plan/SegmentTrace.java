@@ -10,8 +10,10 @@ import dev.retrograd.core.Tensor;
 import java.util.ArrayDeque;
 import java.util.Collections;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
+import java.util.Map;
 import java.util.Set;
 
 /// Watches a planned run: which segments ran, nested in which, and how many bytes were live.
@@ -31,6 +33,7 @@ public final class SegmentTrace implements Segment.Policy {
     private final Set<String> segments = new HashSet<>();
     private final Set<Storage> made = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Deque<Open> open = new ArrayDeque<>();
+    private final Map<String, PlanBackend.Cost> costs = new HashMap<>();
     private long flops;
     private long bytes;
     private long calls;
@@ -66,6 +69,7 @@ public final class SegmentTrace implements Segment.Policy {
         plan.memory().observe(MemoryObserver.NONE);
         plan.observe((_, _, _) -> { });
         close(open.peek());
+        open.peek().pass().costs = costs;
         return open.pop().pass();
     }
 
@@ -81,6 +85,7 @@ public final class SegmentTrace implements Segment.Policy {
     }
 
     private void called(String kernel, PlanBackend.Cost cost, Tensor... operands) {
+        costs.merge(kernel, cost, PlanBackend.Cost::plus);
         flops += cost.flops();
         bytes += cost.bytes();
         calls += cost.calls();

@@ -32,6 +32,17 @@ final class DeviceOptions {
         return choice.backend();
     }
 
+    /// Whether a GPU is meant, be there one or not: `auto` means the CPU here.
+    boolean namesGpu() {
+        return device.toLowerCase(Locale.ROOT).startsWith("cuda");
+    }
+
+    /// Opens the CPU, whatever is asked for.
+    CpuBackend cpu() {
+        CpuBackend.Options options = CpuBackend.Options.defaults();
+        return new CpuBackend(threads == null ? options : SettingException.named("--threads", () -> options.withThreads(threads)));
+    }
+
     /// The device that was opened.
     String opened() {
         return opened;

@@ -4,6 +4,7 @@ import dev.retrograd.core.Backend;
 import dev.retrograd.core.PlanBackend;
 import dev.retrograd.trainer.EmbeddedModel;
 import dev.retrograd.trainer.SettingException;
+import dev.retrograd.trainer.pretrain.RandomModel;
 import dev.retrograd.unet.StableDiffusion;
 import dev.retrograd.unet.file.ModelFiles;
 import java.io.IOException;
@@ -61,6 +62,16 @@ final class ModelOptions {
         return device.opened();
     }
 
+    DeviceOptions devices() {
+        return device;
+    }
+
+    /// A model of an architecture, of which there are no files.
+    StableDiffusion shapes(PlanBackend plan, RandomModel.Arch arch) throws IOException {
+        SettingException.require(embedded(), "--arch", "given without --model", arch.name().toLowerCase(Locale.ROOT));
+        return StableDiffusion.shapes(plan, ModelFiles.shapes(arch.name().toLowerCase(Locale.ROOT), arch::describe, how()), how());
+    }
+
     /// The model without its values, for a plan; of a folder, its configurations are enough.
     ///
     /// @throws IOException if a configuration is missing or describes what is not supported
@@ -74,9 +85,7 @@ final class ModelOptions {
     }
 
     private StableDiffusion shapes(PlanBackend plan, Path path) throws IOException {
-        try (ModelFiles files = ModelFiles.shapes(path, how())) {
-            return StableDiffusion.shapes(plan, files);
-        }
+        return StableDiffusion.shapes(plan, ModelFiles.shapes(path, how()), how());
     }
 
     private ModelFiles.Options how() {

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.OptionalLong;
 
 /// A training run on a shape-only backend: the same model, rewards and settings, without values.
@@ -39,15 +40,6 @@ final class PlannedRun implements AutoCloseable {
     record Held(long model, long rewards, long training) {
         long all() {
             return model + rewards + training;
-        }
-    }
-
-    /// An update with a number of differentiated steps.
-    ///
-    /// @param k differentiated steps; empty where the method decides
-    record Planned(Optional<Integer> k, RecomputationPlan plan) {
-        Pass run() {
-            return plan.run();
         }
     }
 
@@ -103,18 +95,35 @@ final class PlannedRun implements AutoCloseable {
         }
     }
 
+    /// The plan of an update with as many differentiated steps as one can have.
+    RecomputationPlan most() {
+        OptionalInt k = config.method().mostSteps(config.sampler().steps());
+        return plan(k.isPresent() ? config.method().withSteps(k.getAsInt()) : config.method());
+    }
+
+    /// Bytes that are live as the fullest segment begins, beside those that live as long as the run.
+    long boundaries(Pass run) {
+        return run.fullest().map(Pass::open).orElse(run.peak()) - held.all();
+    }
+
+    /// Images of an update, of which a plan runs those that differ.
+    double repeats() {
+        try (UpdatePlanner planner = new UpdatePlanner(task, config, OptionalLong.empty())) {
+            return (double) config.batchSize() / planner.images();
+        }
+    }
+
     /// What to tell before the first update: the peak and what it consists of, and what is recomputed.
     List<String> summary() {
         if (!config.method().needsGradient()) {
             return List.of("memory: no plan for method " + config.method().id());
         }
-        RecomputationPlan most = plan(config.method().longest(config.sampler().steps()));
+        RecomputationPlan most = most();
         Pass run = most.run();
         List<String> lines = new ArrayList<>();
         String segment = run.fullest().map(p -> ByteSize.show(p.peak() - p.open()) + " in " + p.path() + (p.backward() ? " backward" : "")).orElse("none");
-        long boundaries = run.fullest().map(Pass::open).orElse(run.peak()) - held.all();
         lines.add("memory: " + ByteSize.show(run.peak()) + " of tensors at most: model " + ByteSize.show(held.model()) + ", rewards " + ByteSize.show(held.rewards()) + ", LoRA and optimiser "
-                + ByteSize.show(held.training()) + ", boundaries and gradients " + ByteSize.show(boundaries) + ", largest segment " + segment + "; workspace " + ByteSize.show(plan.workspaceBytes()));
+                + ByteSize.show(held.training()) + ", boundaries and gradients " + ByteSize.show(boundaries(run)) + ", largest segment " + segment + "; workspace " + ByteSize.show(plan.workspaceBytes()));
         lines.add(String.format(Locale.ROOT, "recomputed: %d segments, %.1f %% of an update's FLOPs%s", most.recomputed().size(), 100.0 * run.recomputedFlops() / run.cost().flops(),
                 budget.isEmpty() ? "; --memory chooses otherwise" : ""));
         return lines;

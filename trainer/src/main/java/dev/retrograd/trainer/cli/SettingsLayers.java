@@ -16,6 +16,9 @@ final class SettingsLayers {
     private static final String PRESET_ORIGIN = "the preset of the embedded model";
     private static final ObjectMapper JSON = new ObjectMapper();
 
+    /// Whose presets `plan` shares.
+    private static final String TRAIN = "train";
+
     private SettingsLayers() {
     }
 
@@ -31,8 +34,9 @@ final class SettingsLayers {
             return;
         }
         Settings settings = new Settings();
-        boolean trains = command.getCommandSpec().findOption("--resume") != null;
-        Resume resume = trains ? Resume.find(value("--resume", args).orElse(null), value("--output", args).map(o -> SettingException.named("--output", () -> Path.of(o))).orElse(null)) : Resume.NONE;
+        boolean resumes = command.getCommandSpec().findOption("--resume") != null;
+        boolean trains = command.getCommandSpec().findOption("--method") != null;
+        Resume resume = resumes ? Resume.find(value("--resume", args).orElse(null), value("--output", args).map(o -> SettingException.named("--output", () -> Path.of(o))).orElse(null)) : Resume.NONE;
         Settings asked = new Settings();
         if (resume.config().isPresent()) {
             asked.overlay(resume.config().get());
@@ -42,14 +46,14 @@ final class SettingsLayers {
             SettingException.require(!config.get().isEmpty(), "--config", "a file of settings", "nothing");
             asked.overlay(SettingException.named("--config", () -> Path.of(config.get())));
         }
-        boolean embedded = value("--model", args).isEmpty() && asked.get("model").isEmpty();
+        boolean embedded = value("--model", args).isEmpty() && asked.get("model").isEmpty() && value("--arch", args).isEmpty();
         if (trains) {
             Optional<String> named = value("--method", args).or(() -> asked.get("method"));
             MethodChoice method = MethodChoice.named(named.orElse("")).orElse(MethodChoice.ALIGNPROP);
             settings.overlay("the defaults of --method " + method, JSON.valueToTree(method.defaults()));
             if (embedded) {
-                settings.overlay(PRESET_ORIGIN, preset(command.getCommandName()));
-                settings.overlay(PRESET_ORIGIN, preset(command.getCommandName() + " --method " + method));
+                settings.overlay(PRESET_ORIGIN, preset(TRAIN));
+                settings.overlay(PRESET_ORIGIN, preset(TRAIN + " --method " + method));
             }
         } else if (embedded) {
             settings.overlay(PRESET_ORIGIN, preset(command.getCommandName()));

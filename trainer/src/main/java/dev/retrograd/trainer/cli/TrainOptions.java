@@ -130,9 +130,15 @@ final class TrainOptions {
     }
 
     Request request() throws IOException {
+        return request(false);
+    }
+
+    /// @param elsewhere whether the model is neither the one inside the jar nor the one that `--model` names
+    Request request(boolean elsewhere) throws IOException {
+        boolean embedded = model.embedded() && !elsewhere;
         MethodSettings how = method.settings();
-        RewardOptions.Loader<? extends Reward> raised = how.needsGradient() ? reward.choose(model.embedded()) : reward.chooseAny(model.embedded());
-        return new Request(how, optimizer(), adapters(), raised, reward.track(model.embedded()), how.loss(reward.loss()), prompts.source(),
+        RewardOptions.Loader<? extends Reward> raised = how.needsGradient() ? reward.choose(embedded) : reward.chooseAny(embedded);
+        return new Request(how, optimizer(), adapters(), raised, reward.track(embedded), how.loss(reward.loss()), prompts.source(),
                 prompts.heldOut(evalPrompts), memory == null ? OptionalLong.empty() : OptionalLong.of(ByteSize.parse("--memory", memory)));
     }
 

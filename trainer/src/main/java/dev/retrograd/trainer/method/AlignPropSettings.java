@@ -4,6 +4,7 @@ import dev.retrograd.trainer.SamplerSettings;
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.unet.diffusion.Truncation;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 
 /// Of {@link AlignProp}, and of DRaFT-K (arXiv 2309.17400), which is the same with a fixed K.
 ///
@@ -29,8 +30,12 @@ public record AlignPropSettings(String id, String flag, Truncation truncation) i
         });
     }
 
-    @Override public AlignPropSettings longest(int steps) {
-        return new AlignPropSettings(id, flag, new Truncation.Fixed(truncation.most(steps)));
+    @Override public OptionalInt mostSteps(int steps) {
+        return OptionalInt.of(truncation.most(steps));
+    }
+
+    @Override public AlignPropSettings withSteps(int k) {
+        return new AlignPropSettings(id, flag, new Truncation.Fixed(k));
     }
 
     @Override public OptionalDouble meanSteps(int steps) {

@@ -6,6 +6,7 @@ import dev.retrograd.rewards.Reward;
 import dev.retrograd.trainer.SamplerSettings;
 import dev.retrograd.trainer.SettingException;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 
 /// Which method trains, with its own settings.
 public sealed interface MethodSettings permits AlignPropSettings, DdpoSettings, DraftLvSettings, DrTuneSettings, ReflSettings, RwrSettings {
@@ -35,8 +36,13 @@ public sealed interface MethodSettings permits AlignPropSettings, DdpoSettings, 
         return asked;
     }
 
-    /// The same with always as many differentiated steps as one update can have at most.
-    default MethodSettings longest(int steps) {
+    /// Most steps that an update differentiates; empty where their number is no setting of the method's.
+    default OptionalInt mostSteps(int steps) {
+        return OptionalInt.empty();
+    }
+
+    /// The same with always so many differentiated steps, where {@link #mostSteps} is there.
+    default MethodSettings withSteps(int k) {
         return this;
     }
 

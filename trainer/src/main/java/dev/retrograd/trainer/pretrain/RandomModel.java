@@ -70,6 +70,11 @@ public final class RandomModel {
             this.second = second;
         }
 
+        /// The configuration of a component, as diffusers has it.
+        public ModelConfig describe(Component component) throws IOException {
+            return ModelConfig.of(component.configPath(), config(component));
+        }
+
         private ObjectNode config(Component component) {
             return switch (component) {
                 case UNET -> DiffusersConfigs.unet(unetChannels, ATTENTION, LAYERS, textWidth, LATENT_CHANNELS, LATENT_CHANNELS, second, sampleSize);
@@ -146,7 +151,7 @@ public final class RandomModel {
     private static SequencedMap<String, Shape> asked(Arch arch, Component component, Network network) throws IOException {
         Asked asked = new Asked(new PlanBackend("files", 0), new ArrayList<>());
         try (Backend _ = asked.plan()) {
-            network.build(ModelConfig.of(component.configPath(), arch.config(component)), asked);
+            network.build(arch.describe(component), asked);
             SequencedMap<String, Shape> shapes = new LinkedHashMap<>();
             asked.parameters().forEach(p -> shapes.put(p.name(), p.fileShape()));
             asked.parameters().forEach(Parameter::close);

@@ -1,0 +1,106 @@
+package dev.retrograd.trainer.cli;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.retrograd.core.DType;
+import dev.retrograd.core.PlanBackend;
+import dev.retrograd.core.cpu.CpuBackend;
+import dev.retrograd.trainer.SettingException;
+import dev.retrograd.trainer.pretrain.RandomModel;
+import dev.retrograd.unet.StableDiffusion;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/// `retrograd plan`: what a training run would take.
+@Command(name = "plan", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Tells the memory, arithmetic and time of a training run before it runs: takes the settings of train, reads configurations and no weights, and needs no GPU.",
+        footer = {"", "Settings come from the method's defaults, the preset of the model inside the jar (without --model and --arch), then --config, then flags."})
+final class Plan implements Callable<Integer> {
+    /// What a CUDA context and its modules take on the device beside tensors; drivers differ.
+    private static final long CUDA_CONTEXT = 512L << 20;
+    private static final double TERA = 1e12;
+    private static final double GIGA = 1e9;
+
+    @Mixin
+    private TrainOptions options;
+
+    @Option(names = "--arch", paramLabel = "ARCH", description = "A model of which there are no files: sd15, sd21 or tiny; instead of --model.")
+    private RandomModel.Arch arch;
+
+    @Option(names = "--precision", paramLabel = "TYPE", description = "Type of activations and frozen matrices: f32, bf16 or f16; default: bf16 with --device cuda, f32 on the CPU, which computes in nothing else.")
+    private Precision precision;
+
+    @Option(names = "--depth", paramLabel = "N", defaultValue = "1", description = "Levels of nested segments in the table, 0 for none; default: ${DEFAULT-VALUE}.")
+    private int depth;
+
+    @Option(names = "--flops", paramLabel = "TFLOPS", description = "TFLOP/s that the device reaches in matrix products, for the time; default: measured on this CPU; unknown of a GPU.")
+    private Double flops;
+
+    @Option(names = "--bandwidth", paramLabel = "GBS", description = "GB/s of the device's memory, likewise.")
+    private Double bandwidth;
+
+    @Option(names = "--json", description = "Print JSON.")
+    private boolean json;
+
+    @Option(names = "--config", paramLabel = "FILE", description = "Settings as JSON, e.g. the config.json of a run; flags override them.")
+    private Path config;
+
+    @Spec
+    private CommandSpec spec;
+
+    enum Precision {
+        F32(DType.F32), BF16(DType.BF16), F16(DType.F16);
+
+        private final DType dtype;
+
+        Precision(DType dtype) {
+            this.dtype = dtype;
+        }
+    }
+
+    @Override public Integer call() throws IOException {
+        SettingException.require(depth >= 0, "--depth", "0 or more", depth);
+        TrainOptions.Request request = options.request(arch != null);
+        boolean gpu = options.model().devices().namesGpu();
+        SettingException.require(gpu || precision == null || precision == Precision.F32, "--precision", "f32 on the CPU", precision);
+        DType type = precision == null ? gpu ? DType.BF16 : DType.F32 : precision.dtype;
+        try (CpuBackend cpu = options.model().devices().cpu()) {
+            PlanBackend plan = gpu ? new PlanBackend("cuda", CUDA_CONTEXT, type) : new PlanBackend("cpu", cpu.workspaceBytes(), type);
+            StableDiffusion model = arch == null ? options.model().shapes(plan) : options.model().shapes(plan, arch);
+            try (PlannedRun run = new PlannedRun(options, request, plan, model)) {
+                PlanReport report = PlanReport.of(run, arch == null ? options.model().name() : arch.name().toLowerCase(Locale.ROOT), depth, ceilings(gpu, cpu));
+                PrintWriter out = spec.commandLine().getOut();
+                if (json) {
+                    out.println(new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(report.json()));
+                } else {
+                    report.lines().forEach(out::println);
+                }
+                out.flush();
+            }
+        }
+        return ExitCode.DONE;
+    }
+
+    /// Given, or measured where the device is at hand.
+    private Optional<Ceilings> ceilings(boolean gpu, CpuBackend cpu) {
+        SettingException.require(flops == null || flops > 0 && Double.isFinite(flops), "--flops", "a number of TFLOP/s above 0", flops);
+        SettingException.require(bandwidth == null || bandwidth > 0 && Double.isFinite(bandwidth), "--bandwidth", "a number of GB/s above 0", bandwidth);
+        if (flops != null && bandwidth != null) {
+            return Optional.of(new Ceilings(flops * TERA, bandwidth * GIGA));
+        }
+        if (gpu) {
+            SettingException.require(flops == null && bandwidth == null, "--flops", "given together with --bandwidth for a GPU", flops == null ? "the latter alone" : flops);
+            return Optional.empty();
+        }
+        Ceilings measured = Ceilings.measure(cpu);
+        return Optional.of(new Ceilings(flops == null ? measured.flops() : flops * TERA, bandwidth == null ? measured.bandwidth() : bandwidth * GIGA));
+    }
+}
