@@ -126,13 +126,16 @@ public final class Pretraining {
         int steps = stage.settings().steps();
         int sampleEvery = Math.max(1, steps / SAMPLES_PER_STAGE);
         int saveEvery = Math.max(1, steps / CHECKPOINTS_PER_STAGE);
-        long began = System.nanoTime();
-        int first = fit.step();
+        long reported = System.nanoTime();
+        int reportedStep = fit.step();
         while (!fit.done()) {
             Fit.Update update = fit.update(t -> stage.loss(t, fit.step()));
             boolean stopping = stop.getAsBoolean();
             if (update.step() % PRINT_EVERY == 0 || fit.done()) {
-                report(stage, update, (System.nanoTime() - began) / 1e9 / (fit.step() - first));
+                // Of the updates since the last line: the first ones of a process are slow, and what else runs on the machine changes.
+                report(stage, update, (System.nanoTime() - reported) / 1e9 / (fit.step() - reportedStep));
+                reported = System.nanoTime();
+                reportedStep = fit.step();
             }
             if (fit.step() % sampleEvery == 0 || fit.done()) {
                 sample(stage, fit);
