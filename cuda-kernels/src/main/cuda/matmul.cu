@@ -1,6 +1,7 @@
 // Batched matrix products y = alpha * op(a) * op(b), as gemm.cuh computes them; y [batch, M, N] is contiguous.
 //
 // Grid: (M / 64, N / 64, batch) rounded up; 256 threads. Operands of 16 bits are converted as they are read.
+#include "epilogue.cuh"
 #include "gemm.cuh"
 
 // An operand: element (i, j) of matrix z lies at z * batch + i * row + j * column.
@@ -26,3 +27,14 @@ ENTRY(float, f32, f16, f16)
 ENTRY(float, f32, bf16, bf16)
 ENTRY(f16, f16, float, f32)
 ENTRY(bf16, bf16, float, f32)
+
+// The sums of `splits` parts of k, [batch, splits, m, n] in the workspace, added in their order.
+extern "C" __global__ void matmul_sum_splits(Finish e, i64 m, i64 n, i64 batch, int splits) {
+    EACH(i, batch * m * n) {
+        float v[4] = {};
+        for (int s = 0; s < splits; s++) {
+            v[0] += e.partial[(i / (m * n) * splits + s) * m * n + i % (m * n)];
+        }
+        finish(e, i, (int) (i % n), v, 1);
+    }
+}

@@ -44,6 +44,16 @@ public interface Backend extends ElementwiseKernels, ReductionKernels, MatrixKer
     /// Bytes of packing buffers and other workspace that the backend holds for its whole life, outside {@link Memory#liveBytes()}.
     long workspaceBytes();
 
+    /// `hidden = x·wᵀ + bias; y = value·gelu(gate)` with `[value, gate]` the halves of hidden's last axis, which {@link #gegluBackward} reads: the first
+    /// half of diffusers' feed-forward layer. One launch where the backend has it.
+    ///
+    /// @param hidden `[..., 2C]`
+    /// @param y `[..., C]`
+    default void linearGeglu(Tensor x, Tensor w, Tensor bias, Tensor hidden, Tensor y) {
+        linear(x, w, bias, hidden);
+        geglu(hidden, y);
+    }
+
     /// A tensor in the innermost open scope; contents undefined.
     @Override default Tensor empty(String name, Spec spec) {
         return memory().allocate(name, spec);

@@ -46,6 +46,14 @@ public interface ConvolutionContract extends Contract {
         convolve(ConvSpec.square(4, 4, 0), twins().activations(), 2, 16, 16, 3, 24);
     }
 
+    /// Products without tails in kernels with blocks of results, in every direction.
+    @Test default void convolutionOfWholeTiles() {
+        int[][] cases = {{2, 128, 128}, {2, 64, 64}, {2, 64, 128}, {1, 64, 64}, {1, 32, 64}, {1, 64, 32}};
+        for (int[] c : cases) {
+            convolve(ConvSpec.square(1, 1, 0), twins().activations(), c[0], 8, 8, c[1], c[2]);
+        }
+    }
+
     @Test default void convolutionWithUnusualGeometry() {
         convolve(new ConvSpec(2, 3, 1, 1, 0, 0, 2), twins().activations(), 2, 7, 13, 5, 6);
         convolve(ConvSpec.square(5, 1, 2), twins().activations(), 1, 3, 3, 4, 4);

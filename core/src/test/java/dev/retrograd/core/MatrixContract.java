@@ -41,6 +41,20 @@ public interface MatrixContract extends Contract {
         }
     }
 
+    /// Sizes that kernels with blocks of results have no tail at, and one more column.
+    @Test default void matmulOfWholeTiles() {
+        int[][] shapes = {{128, 128, 40}, {128, 64, 72}, {64, 64, 40}, {64, 32, 72}, {128, 129, 8}};
+        for (int[] s : shapes) {
+            multiply(new int[0], s[0], s[1], s[2], false, twins().activations());
+        }
+    }
+
+    /// So many sums of one result that devices split them.
+    @Test default void matmulOfFewResultsAndManyProducts() {
+        multiply(new int[0], 4, 64, 1024, false, twins().activations());
+        multiply(new int[0], 40, 9, 700, false, twins().activations());
+    }
+
     @Test default void batchedMatmulWithOwnAndSharedRightSides() {
         for (boolean shared : new boolean[] {false, true}) {
             multiply(new int[] {3}, 13, 7, 64, shared, twins().activations());
@@ -78,6 +92,27 @@ public interface MatrixContract extends Contract {
         }
     }
 
+    @AtSizes default void linearLayersWithWhatFollowsThem(int size) {
+        for (int out : new int[] {1, 13, 40}) {
+            Twin x = twins().normal(3, 5, size);
+            Twin w = twins().normal(2 * out, size);
+            Twin bias = twins().single(2 * out);
+            Twin y = twins().output(3, 5, 2 * out);
+            for (Unary f : List.of(Unary.SILU, Unary.GELU, Unary.TANH)) {
+                twins().run(s -> s.b().linearActivated(s.of(x), s.of(w), s.of(bias), f, s.of(y)));
+                twins().agree("linearActivated by " + f + " " + x.spec() + " " + w.spec(), y);
+            }
+            Twin residual = twins().normal(3, 5, 2 * out);
+            twins().run(s -> s.b().linearResidual(s.of(x), s.of(w), s.of(bias), s.of(residual), s.of(y)));
+            twins().agree("linearResidual " + x.spec() + " " + w.spec(), y);
+            twins().run(s -> s.b().linearResidual(s.of(x), s.of(w), s.of(bias), s.of(residual), s.of(residual)));
+            twins().agree("linearResidual onto its residual " + x.spec() + " " + w.spec(), residual);
+            Twin gated = twins().output(3, 5, out);
+            twins().run(s -> s.b().linearGeglu(s.of(x), s.of(w), s.of(bias), s.of(y), s.of(gated)));
+            twins().agree("linearGeglu " + x.spec() + " " + w.spec(), y, gated);
+        }
+    }
+
     @AtSizes default void lowRankUpdateAddsToTheFrozenPart(int size) {
         for (int rank : new int[] {1, 4, 16}) {
             Twin x = twins().normal(2, 7, size);
@@ -88,6 +123,39 @@ public interface MatrixContract extends Contract {
             twins().run(s -> s.b().loraAcc(s.of(x), s.of(a), s.of(b), 0.25, s.of(xa), s.of(y)));
             twins().agree("loraAcc rank " + rank + " " + x.spec(), xa, y);
         }
+    }
+
+    @AtSizes default void lowRankLayersOfASizeAndTheirInputGradient(int size) {
+        for (int rank : new int[] {1, 4, 16, 20, 64, 70}) {
+            lowRankLayer(7, size, 13, rank);
+        }
+    }
+
+    @Test default void lowRankLayersOfWholeTilesAndTheirInputGradient() {
+        lowRankLayer(64, 128, 128, 4);
+        lowRankLayer(64, 128, 128, 20);
+    }
+
+    private void lowRankLayer(int rows, int size, int out, int rank) {
+        Twin x = twins().normal(2, rows, size);
+        Twin w = twins().normal(out, size);
+        Twin bias = twins().single(out);
+        Twin a = twins().single(rank, size);
+        Twin b = twins().single(out, rank);
+        Twin xa = twins().output(2, rows, rank);
+        Twin y = twins().output(2, rows, out);
+        twins().run(s -> s.b().loraLinear(s.of(x), s.of(w), s.of(a), s.of(b), 0.25, s.of(xa), s.of(y)));
+        twins().agree("loraLinear rank " + rank + " " + x.spec(), xa, y);
+        twins().run(s -> s.b().loraLinear(s.of(x), s.of(w), s.of(bias), s.of(a), s.of(b), 0.25, s.of(xa), s.of(y)));
+        twins().agree("loraLinear with bias, rank " + rank + " " + x.spec(), xa, y);
+        Twin dy = twins().normal(2, rows, out);
+        Twin dxa = twins().output(2, rows, rank);
+        Twin dx = twins().outputLike(x);
+        twins().run(s -> s.b().loraLinearBackwardInput(s.of(dy), s.of(w), s.of(a), s.of(b), 0.25, s.of(dxa), s.of(dx)));
+        twins().agree("loraLinearBackwardInput rank " + rank + " " + x.spec(), dxa, dx);
+        Twin da = twins().singleOutput(rank, size);
+        twins().run(s -> s.b().matmul(MatrixKernels.rows(s.of(dxa)), true, MatrixKernels.rows(s.of(x)), false, s.of(da)));
+        twins().agree("gradient of a, rank " + rank + " " + x.spec(), da);
     }
 
     @Test default void aViewOfABatchIsMultipliedInPlace() {

@@ -7,17 +7,20 @@ import dev.retrograd.core.ConvSpec;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
+import java.util.Optional;
+import java.util.stream.IntStream;
 
-/// Launches `convolution.cu`: what {@link dev.retrograd.core.ConvolutionKernels} asks for, in float32 with weights of up to 32 bits.
+/// Launches `convolution_*.cu` on tensor cores, `convolution.cu` in float32: what {@link dev.retrograd.core.ConvolutionKernels} asks for.
 final class ConvolutionKernels {
     private static final String MODULE = "convolution";
     private static final DType[] F32 = {DType.F32};
-    private static final DType[] WEIGHTS = {DType.F32, DType.F16, DType.BF16};
 
     private final Launcher launcher;
+    private final TensorCores cores;
 
-    ConvolutionKernels(Launcher launcher) {
+    ConvolutionKernels(Launcher launcher, TensorCores cores) {
         this.launcher = launcher;
+        this.cores = cores;
     }
 
     void conv2d(ConvSpec spec, Tensor x, Tensor w, Tensor y) {
@@ -34,32 +37,68 @@ final class ConvolutionKernels {
 
     private void forward(ConvSpec spec, Tensor x, Tensor w, long bias, Tensor y) {
         require("conv2d", spec, x, w, y);
-        launch("convolution_fwd_" + suffix(w.dtype()), spec, x, w, y, bias, x, w, y, y.shape().rows(), y.dim(3));
+        Product p = new Product("fwd", x, x.dim(3), w, w.dim(3), y, bias, y.shape().rows(), y.dim(3), w.elements() / w.dim(0));
+        launch("conv2d", spec, p, suffix(w.dtype()), x, w, y);
     }
 
     void conv2dBackwardInput(ConvSpec spec, Tensor dy, Tensor w, Tensor dx) {
         require("conv2dBackwardInput", spec, dx, w, dy);
-        launch("convolution_bwd_input_" + suffix(w.dtype()), spec, dy, w, dx, 0, dx, w, dy, dx.shape().rows(), dx.dim(3));
+        Product p = new Product("bwd_input", dy, dy.dim(3), w, w.dim(3), dx, 0, dx.shape().rows(), dx.dim(3), w.elements() / w.dim(3));
+        launch("conv2dBackwardInput", spec, p, suffix(w.dtype()), dx, w, dy);
     }
 
     void conv2dBackwardWeight(ConvSpec spec, Tensor x, Tensor dy, Tensor dw) {
         require("conv2dBackwardWeight", spec, x, dw, dy);
         Launcher.sameType("conv2dBackwardWeight", F32, dw);
-        launch(MODULE + "_bwd_weight_f32", spec, x, dy, dw, 0, x, dw, dy, dw.dim(0), dw.elements() / dw.dim(0));
+        Product p = new Product("bwd_weight", dy, dy.dim(3), x, x.dim(3), dw, 0, dw.dim(0), dw.elements() / dw.dim(0), dy.shape().rows());
+        launch("conv2dBackwardWeight", spec, p, suffix(DType.F32), x, dw, dy);
     }
 
-    private void launch(String kernel, ConvSpec spec, Tensor first, Tensor second, Tensor result, long bias, Tensor x, Tensor w, Tensor y, long rows, long columns) {
-        launcher.arguments().i64(address(first)).i64(address(second)).i64s(address(result), bias, 0)
-                .i32s(x.dim(0), x.dim(1), x.dim(2), x.dim(3), y.dim(1), y.dim(2), y.dim(3), w.dim(1), w.dim(2), spec.stride(), spec.padTop(), spec.padLeft());
-        if (result.elements() > 0) {
-            launcher.launch(MODULE, kernel, LaunchGrid.of(Math.toIntExact(Math.ceilDiv(rows, MatrixKernels.TILE)),
-                    Math.toIntExact(Math.ceilDiv(columns, MatrixKernels.TILE)), 1, Launcher.THREADS));
+    /// A convolution, or a gradient of it, as a product of [m,k] and [k,n].
+    ///
+    /// @param leftChannels what a chunk of the left operand must not straddle
+    private record Product(String direction, Tensor left, int leftChannels, Tensor right, int rightChannels, Tensor result, long bias, long m, long n, long k) {
+    }
+
+    private void launch(String where, ConvSpec spec, Product p, String weightType, Tensor x, Tensor w, Tensor y) {
+        Optional<DType> type = cores.type(where, p.result, p.left, p.right);
+        if (p.result.elements() == 0) {
+            return;
+        }
+        int[] geometry = {x.dim(0), x.dim(1), x.dim(2), x.dim(3), y.dim(1), y.dim(2), y.dim(3), w.dim(1), w.dim(2), spec.stride(), spec.padTop(), spec.padLeft()};
+        if (type.isPresent()) {
+            onTensorCores(type.get(), p, geometry);
+        } else {
+            boolean weight = p.direction.equals("bwd_weight");
+            launcher.arguments().i64(address(weight ? p.right : p.left)).i64(address(weight ? p.left : p.right)).i64s(address(p.result), p.bias, 0).i32s(geometry);
+            launcher.launch(MODULE, MODULE + "_" + p.direction + "_" + weightType, LaunchGrid.of(Math.toIntExact(Math.ceilDiv(p.m, MatrixKernels.TILE)),
+                    Math.toIntExact(Math.ceilDiv(p.n, MatrixKernels.TILE)), 1, Launcher.THREADS));
         }
     }
 
+    private void onTensorCores(DType type, Product p, int... geometry) {
+        String name = TensorCores.name(type);
+        Tile tile = Tile.choose(p.m, p.n, 1, cores.multiprocessors(), Tile.values());
+        int splits = tile.splits(p.m, p.n, p.k, 1, cores.multiprocessors(), cores.workspaceBytes());
+        TensorCores.Finish finish = TensorCores.Finish.of(p.result, p.n, p.bias, false, 1);
+        launcher.arguments().i64s(TensorCores.data(type, p.left, p.leftChannels)).i64s(TensorCores.data(type, p.right, p.rightChannels)).i64s(cores.struct(finish))
+                .i32s(withDivisors(geometry)).i32(splits);
+        cores.launch(MODULE + "_" + name, MODULE + "_" + p.direction + "_" + name, tile, finish, p.m, p.n, 1, splits);
+    }
+
+    /// The struct `Geometry`: b, h, w, i, ho, wo, o, kh, kw, s, top, left, then the divisors h, w, i, ho, wo, o, kw, s.
+    private static int[] withDivisors(int... g) {
+        return IntStream.concat(IntStream.of(g), IntStream.of(1, 2, 3, 4, 5, 6, 8, 9).flatMap(i -> IntStream.of(divisor(g[i])))).toArray();
+    }
+
+    /// The struct `Divisor`: a division of a number below 2³¹ as a multiplication. Source: Granlund and Montgomery, PLDI 1994, theorem 4.2.
+    private static int[] divisor(int d) {
+        int log = Integer.SIZE - Integer.numberOfLeadingZeros(d - 1);
+        return new int[] {d, d == 1 ? 0 : (int) Math.ceilDiv(1L << 31 + log, (long) d), Math.max(0, log - 1)};
+    }
+
     private static void require(String kernel, ConvSpec spec, Tensor x, Tensor w, Tensor y) {
-        Launcher.sameType(kernel, F32, x, y);
-        Launcher.sameType(kernel, WEIGHTS, w);
+        Launcher.sameType(kernel, new DType[] {DType.F32, DType.F16, DType.BF16}, x, y);
         boolean fits = x.shape().rank() == 4 && w.shape().rank() == 4 && y.shape().rank() == 4 && w.dim(1) == spec.kernelHeight() && w.dim(2) == spec.kernelWidth()
                 && w.dim(3) == x.dim(3) && y.dim(0) == x.dim(0) && y.dim(1) == spec.outHeight(x.dim(1)) && y.dim(2) == spec.outWidth(x.dim(2)) && y.dim(3) == w.dim(0);
         if (!fits) {

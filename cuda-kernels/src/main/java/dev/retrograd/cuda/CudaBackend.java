@@ -24,6 +24,7 @@ public final class CudaBackend implements Backend {
     private final Transfers transfers;
     private final ElementwiseKernels elementwise;
     private final ReductionKernels reductions;
+    private final TensorCores cores;
     private final MatrixKernels matrices;
     private final ConvolutionKernels convolutions;
     private final AttentionKernels attention;
@@ -44,8 +45,9 @@ public final class CudaBackend implements Backend {
         Launcher launcher = new Launcher(driver, stream);
         elementwise = new ElementwiseKernels(launcher);
         reductions = new ReductionKernels(launcher, driver, stream);
-        matrices = new MatrixKernels(launcher);
-        convolutions = new ConvolutionKernels(launcher);
+        cores = new TensorCores(launcher, driver, precision);
+        matrices = new MatrixKernels(launcher, cores);
+        convolutions = new ConvolutionKernels(launcher, cores);
         attention = new AttentionKernels(launcher);
         norms = new NormKernels(launcher, driver);
         shapes = new ShapeKernels(launcher);
@@ -67,7 +69,7 @@ public final class CudaBackend implements Backend {
     }
 
     @Override public long workspaceBytes() {
-        return ReductionKernels.workspaceBytes() + NormKernels.workspaceBytes() + OptimizerKernels.workspaceBytes();
+        return ReductionKernels.workspaceBytes() + NormKernels.workspaceBytes() + OptimizerKernels.workspaceBytes() + cores.workspaceBytes();
     }
 
     /// Bytes taken from the device for tensors: live ones and cached ones.
@@ -89,6 +91,7 @@ public final class CudaBackend implements Backend {
 
     @Override public void close() {
         synchronize();
+        cores.close();
         reductions.close();
         norms.close();
         optimizers.close();
@@ -147,6 +150,54 @@ public final class CudaBackend implements Backend {
 
     @Override public void loraAcc(Tensor x, Tensor a, Tensor b, double scale, Tensor xa, Tensor y) {
         matrices.loraAcc(x, a, b, scale, xa, y);
+    }
+
+    @Override public void linearActivated(Tensor x, Tensor w, Tensor bias, Unary f, Tensor y) {
+        if ((f.kind() == Unary.Kind.SILU || f.kind() == Unary.Kind.GELU) && matrices.fusesLinear(x, w, y)) {
+            matrices.linearActivated(x, w, bias, f, y);
+        } else {
+            Backend.super.linearActivated(x, w, bias, f, y);
+        }
+    }
+
+    @Override public void linearResidual(Tensor x, Tensor w, Tensor bias, Tensor residual, Tensor y) {
+        if (matrices.fusesLinear(x, w, y)) {
+            matrices.linearResidual(x, w, bias, residual, y);
+        } else {
+            Backend.super.linearResidual(x, w, bias, residual, y);
+        }
+    }
+
+    @Override public void linearGeglu(Tensor x, Tensor w, Tensor bias, Tensor hidden, Tensor y) {
+        if (matrices.fusesLinear(x, w, y)) {
+            matrices.linearGeglu(x, w, bias, hidden, y);
+        } else {
+            Backend.super.linearGeglu(x, w, bias, hidden, y);
+        }
+    }
+
+    @Override public void loraLinear(Tensor x, Tensor w, Tensor a, Tensor b, double scale, Tensor xa, Tensor y) {
+        if (matrices.fusesLora(x, w, a, b, y)) {
+            matrices.loraLinear(x, w, 0, a, b, scale, xa, y);
+        } else {
+            Backend.super.loraLinear(x, w, a, b, scale, xa, y);
+        }
+    }
+
+    @Override public void loraLinear(Tensor x, Tensor w, Tensor bias, Tensor a, Tensor b, double scale, Tensor xa, Tensor y) {
+        if (matrices.fusesLora(x, w, a, b, y)) {
+            matrices.loraLinear(x, w, bias, a, b, scale, xa, y);
+        } else {
+            Backend.super.loraLinear(x, w, bias, a, b, scale, xa, y);
+        }
+    }
+
+    @Override public void loraLinearBackwardInput(Tensor dy, Tensor w, Tensor a, Tensor b, double scale, Tensor dxa, Tensor dx) {
+        if (matrices.fusesLora(dy, w, a, b, dx)) {
+            matrices.loraLinearBackwardInput(dy, w, a, b, scale, dxa, dx);
+        } else {
+            Backend.super.loraLinearBackwardInput(dy, w, a, b, scale, dxa, dx);
+        }
     }
 
     @Override public void conv2d(ConvSpec spec, Tensor x, Tensor w, Tensor y) {

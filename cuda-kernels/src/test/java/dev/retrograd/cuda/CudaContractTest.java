@@ -6,9 +6,11 @@ import dev.retrograd.core.AttentionContract;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendContract;
 import dev.retrograd.core.ContractBase;
+import dev.retrograd.core.ConvolutionContract;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.ElementwiseContract;
 import dev.retrograd.core.ImageContract;
+import dev.retrograd.core.MatrixContract;
 import dev.retrograd.core.NormContract;
 import dev.retrograd.core.ReductionContract;
 import dev.retrograd.core.ShapeContract;
@@ -77,8 +79,27 @@ class CudaContractTest {
         }
     }
 
+    /// Products of operands rounded to 11 bits of mantissa, for which the contract's naive computation has no type. A rounding is wrong by 2⁻¹¹ at most, and
+    /// the gradient of a low-rank matrix is a product of four rounded numbers, in which other terms may cancel.
+    @Nested class InTf32 extends ContractBase implements MatrixContract, ConvolutionContract {
+        private static final double TWICE_THE_ERROR_OF_TWO_PRODUCTS = 4e-3;
+
+        @Override protected Backend open() {
+            return BACKENDS.get(Precision.TF32);
+        }
+
+        @Override protected void close(Backend tested) {
+            // serves the next test
+        }
+
+        @Override protected double slack() {
+            return TWICE_THE_ERROR_OF_TWO_PRODUCTS;
+        }
+    }
+
     /// The families whose activations may have 16 bits.
-    abstract static class SixteenBits extends ContractBase implements ElementwiseContract, ReductionContract, AttentionContract, NormContract, ShapeContract, ImageContract {
+    abstract static class SixteenBits extends ContractBase implements ElementwiseContract, ReductionContract, MatrixContract, ConvolutionContract, AttentionContract,
+            NormContract, ShapeContract, ImageContract {
         private final Precision precision;
 
         SixteenBits(Precision precision) {

@@ -49,6 +49,7 @@ class PtxTest {
         assumeTrue(System.getProperty("os.name").equals("Linux") && System.getProperty("os.arch").equals("amd64"), "JCuda's compiler is for Linux on x86-64");
         JNvPTXCompiler.setExceptionsEnabled(true);
         List<Integer> sizes = new ArrayList<>();
+        List<KernelUse> use = new ArrayList<>();
         for (Path source : PtxBuild.sources(MODULE)) {
             byte[] text = (PtxBuild.read(MODULE, source) + "\0").getBytes(StandardCharsets.UTF_8);
             nvPTXCompilerHandle handle = new nvPTXCompilerHandle();
@@ -57,12 +58,17 @@ class PtxTest {
             long[] size = new long[1];
             JNvPTXCompiler.nvPTXCompilerGetCompiledProgramSize(handle, size);
             sizes.add(Math.toIntExact(size[0]));
+            KernelUse.of(log(handle)).forEach(use::add);
             List<String> spills = log(handle).lines().filter(l -> l.contains("spill stores")).toList();
             assertEquals(EmulatedDriver.kernels(PtxBuild.read(MODULE, source)).size(), spills.size(), source + ": kernels in the compiler's report");
             assertEquals(List.of(), spills.stream().filter(l -> !l.contains(" 0 bytes spill stores, 0 bytes spill loads")).toList(), source.toString());
             JNvPTXCompiler.nvPTXCompilerDestroy(handle);
         }
         assertTrue(sizes.stream().allMatch(s -> s > 1000), sizes.toString());
+        List<KernelUse> tiles = use.stream().filter(k -> k.name().contains("Tile")).toList();
+        tiles.forEach(System.out::println);
+        assertTrue(tiles.size() > 50, "reports on kernels of tiles, got " + tiles.size());
+        assertEquals(List.of(), tiles.stream().filter(k -> k.blocks() < 1).toList(), "kernels that fit no multiprocessor");
     }
 
     /// What the compiler has to say of each kernel: registers, shared memory, spills.

@@ -3,7 +3,6 @@ package dev.retrograd.autograd.op;
 import dev.retrograd.autograd.Needs;
 import dev.retrograd.autograd.Op;
 import dev.retrograd.core.Backend;
-import dev.retrograd.core.MatrixKernels;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
@@ -36,27 +35,26 @@ public record LoraLinear(double scale) implements Op<LoraLinear.Saved> {
 
     @Override public Out<Saved> forward(Backend b, Needs needs, Tensor... in) {
         Tensor y = b.empty(name(), out(Arrays.stream(in).map(Tensor::spec).toArray(Spec[]::new)));
-        if (in.length == 5) {
-            b.linear(in[X], in[W], in[BIAS], y);
-        } else {
-            b.linear(in[X], in[W], y);
-        }
         Tensor xa = b.empty("xa", in[X].spec().with(in[X].shape().with(-1, in[A].dim(0))));
-        b.loraAcc(in[X], in[A], in[B], scale, xa, y);
+        if (in.length == 5) {
+            b.loraLinear(in[X], in[W], in[BIAS], in[A], in[B], scale, xa, y);
+        } else {
+            b.loraLinear(in[X], in[W], in[A], in[B], scale, xa, y);
+        }
         return new Out<>(y, new Saved(needs.any(W, A) ? in[X] : null, needs.of(X) ? in[W] : null,
                 needs.of(X) ? in[A] : null, needs.any(X, A) ? in[B] : null, needs.of(B) ? xa : null));
     }
 
     @Override public Tensor[] backward(Backend b, Saved s, Tensor dy, Needs needs) {
         Tensor dxa = null;
-        if (needs.any(X, A)) {
-            dxa = Linear.inputGradient(b, dy, s.b());
-            b.linearCombination(0, new double[] {scale}, new Tensor[] {dxa}, dxa);
-        }
         Tensor dx = null;
         if (needs.of(X)) {
-            dx = Linear.inputGradient(b, dy, s.w());
-            b.matmulAcc(MatrixKernels.rows(dxa), false, s.a(), false, MatrixKernels.rows(dx));
+            dxa = b.empty("dxa", dy.spec().with(dy.shape().with(-1, s.b().dim(1))));
+            dx = b.empty("dx", dy.spec().with(dy.shape().with(-1, s.w().dim(1))));
+            b.loraLinearBackwardInput(dy, s.w(), s.a(), s.b(), scale, dxa, dx);
+        } else if (needs.of(A)) {
+            dxa = Linear.inputGradient(b, dy, s.b());
+            b.linearCombination(0, new double[] {scale}, new Tensor[] {dxa}, dxa);
         }
         Tensor dw = needs.of(W) ? Linear.weightGradient(b, s.x(), dy) : null;
         Tensor da = needs.of(A) ? Linear.weightGradient(b, s.x(), dxa) : null;

@@ -7,6 +7,8 @@ import java.util.Set;
 
 /// `cvt` between all scalar types. Source: NVIDIA's PTX ISA, 9.7.9.
 final class Conversions {
+    /// Half of the last place of tf32's 11 bits of mantissa, in float32's bits.
+    private static final int TF32_HALF = 0x1000;
     private static final Set<String> ROUND_TO_INTEGER = Set.of("rni", "rzi", "rmi", "rpi");
 
     private Conversions() {
@@ -17,8 +19,8 @@ final class Conversions {
     /// @param modifiers rounding, `sat`, `ftz`
     static Op.Body find(String to, String from, Set<String> modifiers) {
         Op.Body fast = modifiers.isEmpty() || modifiers.equals(Set.of("rn")) ? fast(to + "." + from)
-                : modifiers.equals(Set.of("rz")) ? fast("rz." + to + "." + from) : null;
-        if (fast != null) {
+                : modifiers.equals(Set.of("rz")) || modifiers.equals(Set.of("rna")) ? fast(modifiers.iterator().next() + "." + to + "." + from) : null;
+        if (fast != null || to.equals("tf32")) {
             return fast;
         }
         String rounding = modifiers.stream().filter(m -> m.startsWith("r")).findFirst().orElse("");
@@ -108,6 +110,12 @@ final class Conversions {
             case "rz.f32.f64" -> (r, q, d, a, b, c) -> {
                 for (int l = 0; l < LANES; l++) {
                     r[d + l] = Float.floatToRawIntBits(towardsZero(Double.longBitsToDouble(q[a + l])));
+                }
+            };
+            case "rna.tf32.f32" -> (r, q, d, a, b, c) -> {
+                for (int l = 0; l < LANES; l++) {
+                    float x = Float.intBitsToFloat(r[a + l]);
+                    r[d + l] = Float.isFinite(x) ? r[a + l] + TF32_HALF & ~(2 * TF32_HALF - 1) : r[a + l];
                 }
             };
             default -> null;

@@ -53,6 +53,8 @@ class InstructionTest {
             shf.r.wrap.b32 %r0, %r1, %r2, 8  | 0x12345678 | 0x9abcdef0 | 0 | 0xf0123456
             prmt.b32 %r0, %r1, %r2, 0x7531   | 0x33221100 | 0x77665544 | 0 | 0x77553311
             prmt.b32 %r0, %r1, %r2, 0x8888   | 0x00000080 | 0 | 0 | 0xffffffff
+            bfi.b32 %r0, %r1, %r2, 4, 8      | 0xfab | 0x12345678 | 0 | 0x12345ab8
+            bfi.b32 %r0, %r1, %r2, 6, 26     | 1 | 0xffffffff | 0 | 0x7f
             bfe.u32 %r0, %r1, 4, 8           | 0x12345678 | 0 | 0 | 0x67
             bfi.b32 %r0, %r1, %r2, 4, 8      | 0xabcd | 0x12345678 | 0 | 0x12345cd8
             bfi.b32 %r0, %r1, %r2, 28, 40    | 0xabcd | 0x12345678 | 0 | 0xd2345678
@@ -80,6 +82,7 @@ class InstructionTest {
             mad.wide.s32 %q0, %r1, %r2, %q3  | -3 | 5 | 20 | 0x5
             mul.hi.u64 %q0, %q1, %q2         | -1 | 16 | 0 | 0xf
             mul.hi.s64 %q0, %q1, %q2         | -1 | 16 | 0 | 0xffffffffffffffff
+            bfi.b64 %q0, %q1, %q2, 32, 32    | 0x9abcdef0 | 0x1122334455667788 | 0 | 0x9abcdef055667788
             div.u64 %q0, %q1, %q2            | -2 | 2 | 0 | 0x7fffffffffffffff
             rem.s64 %q0, %q1, %q2            | -7 | 4 | 0 | 0xfffffffffffffffd
             shl.b64 %q0, %q1, 63             | 3 | 0 | 0 | 0x8000000000000000
@@ -133,6 +136,9 @@ class InstructionTest {
             cvt.rn.bf16x2.f32 %r0, %r1, %r2  | 0x3f818000 | 0xbf800000 | 0 | 0x3f82bf80
             cvt.rn.f16x2.f32 %r0, %r1, %r2   | 0x3f802000 | 0xbf800000 | 0 | 0x3c01bc00
             cvt.f32.f16 %r0, %h1             | 0x3c01 | 0 | 0 | 0x3f802000
+            cvt.rna.tf32.f32 %r0, %r1        | 0x3f801000 | 0 | 0 | 0x3f802000
+            cvt.rna.tf32.f32 %r0, %r1        | 0xbf800fff | 0 | 0 | 0xbf800000
+            cvt.rna.tf32.f32 %r0, %r1        | 0x7fffffff | 0 | 0 | 0x7fffffff
             """)
     void floatsOf32Bits(String instruction, String a, String b, String c, String expected) {
         assertEquals(expected, run(instruction, false, a, b, c));

@@ -1,0 +1,5 @@
+// Matrix products on tensor cores in tf32; see tensor_product.cuh.
+// Its fragments take more registers than two large blocks leave each other.
+#define BOUNDS(T) T::THREADS, 1
+#include "tensor_matmul.cuh"
+ENTRIES(tf32)
