@@ -12,6 +12,9 @@ import java.util.OptionalDouble;
 /// Parity: `torch.Generator` on the CPU with `torch.rand`, `randint`, `randperm`, `randn` and `normal`.
 public final class RandomStream {
 
+    /// From how many values on torch makes normal values together, in blocks of this size, and not one by one.
+    public static final int NORMALS_TOGETHER = BoxMuller.BLOCK;
+
     private static final long FRACTION_BITS = (1L << 53) - 1;
 
     private final Mt19937 generator;
@@ -139,7 +142,7 @@ public final class RandomStream {
     /// blocks that neither take nor clear it, and when 16 does not divide n the last 16 places are drawn anew.
     public float[] randn(int n) {
         float[] out = new float[size("randn", n)];
-        if (n < BoxMuller.BLOCK) {
+        if (n < NORMALS_TOGETHER) {
             for (int i = 0; i < n; i++) {
                 out[i] = (float) nextNormal();
             }
@@ -151,11 +154,11 @@ public final class RandomStream {
 
     /// What {@link #randn} makes n values of, for {@link Backend#normals} to make them of it on a device; the stream goes on as after `randn(n)`.
     ///
-    /// @param n 16 or more
+    /// @param n {@link #NORMALS_TOGETHER} or more
     /// @return uniforms in [0, 1), n rounded up to whole blocks of 16; where 16 does not divide n, the last block holds the second draw of the last 16 places
     public float[] uniformsOfNormals(int n) {
-        if (n < BoxMuller.BLOCK) {
-            throw new IllegalArgumentException("uniformsOfNormals: n must be " + BoxMuller.BLOCK + " or more, got " + n);
+        if (n < NORMALS_TOGETHER) {
+            throw new IllegalArgumentException("uniformsOfNormals: n must be " + NORMALS_TOGETHER + " or more, got " + n);
         }
         float[] out = new float[BoxMuller.uniforms(n)];
         generator.fillUniform(out, 0, n);
@@ -168,7 +171,7 @@ public final class RandomStream {
     /// `torch.randn(n, dtype=torch.float64)`, laid out as [#randn] but from 53-bit uniforms.
     public double[] randnDouble(int n) {
         double[] out = new double[size("randnDouble", n)];
-        if (n < BoxMuller.BLOCK) {
+        if (n < NORMALS_TOGETHER) {
             for (int i = 0; i < n; i++) {
                 out[i] = nextNormal();
             }

@@ -9,6 +9,7 @@ import dev.retrograd.core.Tensor;
 import dev.retrograd.unet.Layout;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /// The randomness of a denoising chain, for images numbered from 0: asking again gives the same values.
@@ -69,18 +70,26 @@ public abstract sealed class ChainNoise {
             return new Keyed(seed, update, offset + image, latent());
         }
 
-        /// The host draws words, the device makes normal values of them.
+        /// The host draws words, the device makes normal values of them, where there are enough for torch to make them together.
         @Override Tensor values(Backend b, String name, int step, int first, int count) {
+            int n = perImage();
+            if (n < RandomStream.NORMALS_TOGETHER) {
+                return rows(b, name, step, first, count, stream -> stream.randn(n));
+            }
+            Tensor normals = b.empty(name, Spec.f32(count, n));
+            b.normals(rows(b, "uniforms", step, first, count, stream -> stream.uniformsOfNormals(n)), normals);
+            return normals;
+        }
+
+        private Tensor rows(Backend b, String name, int step, int first, int count, Function<RandomStream, float[]> draw) {
             List<float[]> rows = IntStream.range(0, count)
-                    .mapToObj(i -> RandomStream.keyed(seed, StreamKey.NOISE.code(), update, offset + first + i, step + 1).uniformsOfNormals(perImage())).toList();
+                    .mapToObj(i -> draw.apply(RandomStream.keyed(seed, StreamKey.NOISE.code(), update, offset + first + i, step + 1))).toList();
             int width = rows.getFirst().length;
             float[] all = new float[count * width];
             for (int i = 0; i < count; i++) {
                 System.arraycopy(rows.get(i), 0, all, i * width, width);
             }
-            Tensor normals = b.empty(name, Spec.f32(count, perImage()));
-            b.normals(b.floats("uniforms", Shape.of(count, width), all), normals);
-            return normals;
+            return b.floats(name, Shape.of(count, width), all);
         }
     }
 

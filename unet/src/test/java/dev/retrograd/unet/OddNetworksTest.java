@@ -121,13 +121,13 @@ class OddNetworksTest {
         return Math.sqrt(squares / values.length);
     }
 
-    /// Activations of 16 bits between boundaries of float32: 8 bits of mantissa, rounded some hundred times, leave about 1 % of error.
+    /// Activations of 16 bits between boundaries of float32: 8 bits of mantissa, rounded some hundred times, weights too, leave 1 to 5 % of error.
     private static void agreeInSixteenBits(Network network, Shape... inputs) throws IOException {
         Map<String, double[]> exact = run(new ReferenceBackend(), network, inputs);
         Map<String, double[]> rounded = run(RoundingBackend.of(ReferenceBackend.float32(), DType.BF16), network, inputs);
         double largest = exact.values().stream().mapToDouble(OddNetworksTest::rootMeanSquare).max().orElseThrow();
         assertEquals(exact.keySet(), rounded.keySet());
-        exact.forEach((name, e) -> Close.relativeL2(name, e, rounded.get(name), 0.04 * Math.max(1, 0.1 * largest / rootMeanSquare(e))));
+        exact.forEach((name, e) -> Close.relativeL2(name, e, rounded.get(name), 0.06 * Math.max(1, 0.1 * largest / rootMeanSquare(e))));
         assertTrue(Close.relativeL2(exact.get("out"), rounded.get("out")) > 1e-3, "activations that were rounded");
     }
 
