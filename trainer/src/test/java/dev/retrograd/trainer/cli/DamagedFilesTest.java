@@ -127,7 +127,8 @@ class DamagedFilesTest {
         bad[5] = Float.POSITIVE_INFINITY;
         new SafeTensorsWriter().add(module + "lora_A.weight", Shape.of(1, 32), bad).add(module + "lora_B.weight", Shape.of(32, 1), new float[32]).write(file);
         refused("must be finite", "--lora=" + file);
-        new SafeTensorsWriter().add("text_encoder.text_model.encoder.layers.0.self_attn.q_proj.lora_A.weight", Shape.of(1, 16), new float[16]).write(file);
+        String text = "text_encoder.text_model.encoder.layers.0.self_attn.q_proj.";
+        new SafeTensorsWriter().add(text + "lora_A.weight", Shape.of(1, 64), new float[64]).add(text + "lora_B.weight", Shape.of(64, 1), new float[64]).write(file);
         refused("text encoder", "--lora=" + file);
         Files.write(file, new byte[] {1, 2, 3});
         refused("lora.safetensors", "--lora=" + file);
