@@ -62,7 +62,7 @@ final class Learner implements AutoCloseable {
 
     /// Attached to the UNet: those of a file, or fresh ones.
     LoraWeights startWeights() {
-        return task.start().map(u -> LoraWeights.of(task.model(), u, 1))
+        return task.start().map(u -> LoraWeights.of(backend, task.model().unet(), u, 1))
                 .orElseGet(() -> SettingException.named("--lora-targets",
                         () -> LoraWeights.fresh(backend, task.model().unet(), config.lora(), RandomStream.keyed(config.seed(), StreamKey.LORA.code()).nextU64())));
     }
