@@ -4,24 +4,54 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.util.zip.GZIPInputStream;
+import java.util.SequencedMap;
+import java.util.TreeMap;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import org.tukaani.xz.XZInputStream;
 
-/// The PTX in this jar: one compressed text for each `.cu` file.
+/// The PTX in this jar. The texts of a family, those of `matmul.cu`, `matmul_bf16.cu`, …, follow one another in one compressed resource, since they share
+/// most of what they say.
 final class PtxText {
+    static final String ENDING = ".ptx.xz";
+    private static final Pattern FIRST_LINE = Pattern.compile("^// (\\w+)\\.cu, SHA-256 ", Pattern.MULTILINE);
 
     private PtxText() {
     }
 
+    /// How the text of a module begins; the hash of its sources follows.
+    static String beginning(String module) {
+        return "// " + module + ".cu, SHA-256 ";
+    }
+
     /// @param module name of the `.cu` file without its ending
     static String read(String module) {
-        String resource = module + ".ptx.gz";
+        String resource = family(module) + ENDING;
         try (InputStream in = PtxText.class.getResourceAsStream(resource)) {
-            if (in == null) {
-                throw new IllegalStateException("cuda: the resource " + resource + " is missing");
+            String text = in == null ? null : texts(in).get(module);
+            if (text == null) {
+                throw new IllegalStateException("cuda: the PTX of " + module + ".cu is missing from the resource " + resource);
             }
-            return new String(new GZIPInputStream(in).readAllBytes(), StandardCharsets.UTF_8);
+            return text;
         } catch (IOException e) {
             throw new UncheckedIOException("cuda: the resource " + resource + " is damaged", e);
         }
+    }
+
+    /// What the names of a family's modules begin with: `matmul` of `matmul_bf16`.
+    static String family(String module) {
+        return module.split("_", 2)[0];
+    }
+
+    /// The texts of a family by their modules, in the order of names.
+    static SequencedMap<String, String> texts(InputStream compressed) throws IOException {
+        String all = new String(new XZInputStream(compressed).readAllBytes(), StandardCharsets.UTF_8);
+        SequencedMap<String, String> texts = new TreeMap<>();
+        MatchResult[] beginnings = FIRST_LINE.matcher(all).results().toArray(MatchResult[]::new);
+        for (int i = 0; i < beginnings.length; i++) {
+            int end = i + 1 < beginnings.length ? beginnings[i + 1].start() : all.length();
+            texts.put(beginnings[i].group(1), all.substring(beginnings[i].start(), end));
+        }
+        return texts;
     }
 }

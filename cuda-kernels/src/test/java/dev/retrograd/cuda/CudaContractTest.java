@@ -51,7 +51,7 @@ class CudaContractTest {
     private static Set<String> unlaunched() throws IOException {
         Set<String> names = new TreeSet<>();
         for (Path source : PtxBuild.sources(Path.of(""))) {
-            names.addAll(EmulatedDriver.kernels(PtxBuild.read(Path.of(""), source)));
+            names.addAll(EmulatedDriver.kernels(PtxText.read(PtxBuild.name(source))));
         }
         DRIVERS.values().forEach(d -> names.removeAll(d.launched()));
         return names;

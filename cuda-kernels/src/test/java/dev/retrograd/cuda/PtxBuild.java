@@ -10,45 +10,51 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import java.util.zip.Deflater;
-import java.util.zip.GZIPInputStream;
-import java.util.zip.GZIPOutputStream;
+import org.tukaani.xz.LZMA2Options;
+import org.tukaani.xz.XZOutputStream;
 
-/// Compiles the CUDA sources to the PTX that is checked in. After a change of a `.cu` or `.cuh` file, with CUDA 13's nvcc on the path:
-/// `java cuda-kernels/src/test/java/dev/retrograd/cuda/PtxBuild.java` in the repository's root. With `--text DIR` it writes what is checked
-/// in, uncompressed, to a folder instead: to be read, or to be given to ptxas.
+/// Compiles the CUDA sources to the PTX that is checked in; the module's README has the command. Whatever source has changed is compiled anew, with
+/// CUDA 13's nvcc on the path. With `--text DIR` it writes what is checked in, uncompressed, to a folder instead: to be read, or to be given to ptxas.
 ///
 /// The text is for compute_80, and its `.version` is lowered to 7.0, which every driver from CUDA 11.0 on reads. Its first lines name the
-/// source, the hash of all that it was compiled from, and the compiler. Compression adds no name and no time: equal text, equal bytes.
+/// source, the hash of all that it was compiled from, and the compiler. Compression adds no name and no time: equal texts, equal bytes.
 public final class PtxBuild {
     private static final Path SOURCES = Path.of("src/main/cuda");
-    private static final String ENDING = ".ptx.gz";
     private static final Path TEXTS = Path.of("src/main/resources/dev/retrograd/cuda");
+    /// How far back a repetition is found: further than two texts of a family.
+    private static final int DICTIONARY_BYTES = 4 << 20;
 
     private PtxBuild() {
     }
 
-    /// Writes all texts whose source has changed, or those named, and says which.
+    /// Writes all families with a source that has changed, or of those named, and says which.
     public static void main(String[] arguments) throws IOException, InterruptedException {
         Path module = Files.isDirectory(SOURCES) ? Path.of("") : Path.of("cuda-kernels");
         if (arguments.length == 2 && arguments[0].equals("--text")) {
             unpack(module, Path.of(arguments[1]));
             return;
         }
-        for (Path source : sources(module)) {
-            Path file = file(module, source);
-            boolean stale = !Files.exists(file) || !read(module, source).startsWith(stamp(source));
-            if (stale || List.of(arguments).contains(source.getFileName().toString())) {
-                Files.createDirectories(file.getParent());
-                write(compile(source), file);
-                System.out.println(file);
+        Map<Path, List<Path>> families = sources(module).stream().collect(Collectors.groupingBy(s -> file(module, s), TreeMap::new, Collectors.toList()));
+        for (Map.Entry<Path, List<Path>> family : families.entrySet()) {
+            Map<String, String> before = Files.exists(family.getKey()) ? texts(family.getKey()) : Map.of();
+            Map<String, String> after = new TreeMap<>();
+            for (Path source : family.getValue()) {
+                String text = before.getOrDefault(name(source), "");
+                boolean wanted = List.of(arguments).contains(source.getFileName().toString());
+                after.put(name(source), wanted || !text.startsWith(stamp(source)) ? compile(source) : text);
+            }
+            if (!after.equals(before)) {
+                write(String.join("", after.values()), family.getKey());
+                System.out.println(family.getKey());
             }
         }
     }
@@ -56,7 +62,7 @@ public final class PtxBuild {
     private static void unpack(Path module, Path folder) throws IOException {
         Files.createDirectories(folder);
         for (Path source : sources(module)) {
-            Files.writeString(folder.resolve(name(source) + ".ptx"), read(module, source));
+            Files.writeString(folder.resolve(name(source) + ".ptx"), PtxText.read(name(source)));
         }
     }
 
@@ -67,28 +73,30 @@ public final class PtxBuild {
         }
     }
 
-    /// The PTX of a source, as it is checked in.
-    static String read(Path module, Path source) throws IOException {
-        try (InputStream in = new GZIPInputStream(Files.newInputStream(file(module, source)))) {
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    private static Map<String, String> texts(Path file) throws IOException {
+        try (InputStream in = Files.newInputStream(file)) {
+            return PtxText.texts(in);
         }
     }
 
-    private static void write(String text, Path file) throws IOException {
-        try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(file)) {
-            {
-                def.setLevel(Deflater.BEST_COMPRESSION);
-            }
-        }) {
-            out.write(text.getBytes(StandardCharsets.UTF_8));
+    private static void write(String texts, Path file) throws IOException {
+        Files.createDirectories(file.getParent());
+        LZMA2Options options = new LZMA2Options(LZMA2Options.PRESET_MAX);
+        options.setDictSize(DICTIONARY_BYTES);
+        options.setLcLp(LZMA2Options.LC_LP_MAX, 0);
+        options.setPb(0);
+        options.setNiceLen(LZMA2Options.NICE_LEN_MAX);
+        try (OutputStream out = new XZOutputStream(Files.newOutputStream(file), options)) {
+            out.write(texts.getBytes(StandardCharsets.UTF_8));
         }
     }
 
     private static Path file(Path module, Path source) {
-        return module.resolve(TEXTS).resolve(name(source) + ENDING);
+        return module.resolve(TEXTS).resolve(PtxText.family(name(source)) + PtxText.ENDING);
     }
 
-    private static String name(Path source) {
+    /// A source's module.
+    static String name(Path source) {
         return source.getFileName().toString().replace(".cu", "");
     }
 
@@ -99,7 +107,7 @@ public final class PtxBuild {
             for (Path file : withHeaders(source)) {
                 hash.update(Files.readAllBytes(file));
             }
-            return "// " + source.getFileName() + ", SHA-256 with its headers " + HexFormat.of().formatHex(hash.digest()) + "\n";
+            return PtxText.beginning(name(source)) + "with its headers " + HexFormat.of().formatHex(hash.digest()) + "\n";
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every JDK has SHA-256", e);
         }

@@ -24,7 +24,7 @@ class PtxTest {
         List<Path> sources = PtxBuild.sources(MODULE);
         assertFalse(sources.isEmpty());
         for (Path source : sources) {
-            String text = PtxBuild.read(MODULE, source);
+            String text = PtxText.read(PtxBuild.name(source));
             assertTrue(text.startsWith(PtxBuild.stamp(source)), source + " has changed since its PTX was built: run PtxBuild");
             assertTrue(text.contains("\n.version 7.0\n.target sm_80\n"), source.toString());
         }
@@ -35,7 +35,7 @@ class PtxTest {
         assumeTrue(compiler.isPresent(), "no nvcc on the path");
         int compared = 0;
         for (Path source : PtxBuild.sources(MODULE)) {
-            String text = PtxBuild.read(MODULE, source);
+            String text = PtxText.read(PtxBuild.name(source));
             String builtBy = text.lines().skip(1).findFirst().orElseThrow();
             if (builtBy.equals("// " + compiler.get())) {
                 assertEquals(text, PtxBuild.compile(source), source.toString());
@@ -51,7 +51,7 @@ class PtxTest {
         List<Integer> sizes = new ArrayList<>();
         List<KernelUse> use = new ArrayList<>();
         for (Path source : PtxBuild.sources(MODULE)) {
-            byte[] text = (PtxBuild.read(MODULE, source) + "\0").getBytes(StandardCharsets.UTF_8);
+            byte[] text = (PtxText.read(PtxBuild.name(source)) + "\0").getBytes(StandardCharsets.UTF_8);
             nvPTXCompilerHandle handle = new nvPTXCompilerHandle();
             JNvPTXCompiler.nvPTXCompilerCreate(handle, text.length, text);
             JNvPTXCompiler.nvPTXCompilerCompile(handle, 2, new String[] {"--gpu-name=sm_80", "--verbose"});
@@ -60,7 +60,7 @@ class PtxTest {
             sizes.add(Math.toIntExact(size[0]));
             KernelUse.of(log(handle)).forEach(use::add);
             List<String> spills = log(handle).lines().filter(l -> l.contains("spill stores")).toList();
-            assertEquals(EmulatedDriver.kernels(PtxBuild.read(MODULE, source)).size(), spills.size(), source + ": kernels in the compiler's report");
+            assertEquals(EmulatedDriver.kernels(PtxText.read(PtxBuild.name(source))).size(), spills.size(), source + ": kernels in the compiler's report");
             assertEquals(List.of(), spills.stream().filter(l -> !l.contains(" 0 bytes spill stores, 0 bytes spill loads")).toList(), source.toString());
             JNvPTXCompiler.nvPTXCompilerDestroy(handle);
         }
