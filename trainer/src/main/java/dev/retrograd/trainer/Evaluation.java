@@ -21,7 +21,6 @@ import java.util.SequencedMap;
 
 /// The same prompts and the same noise, sampled at several times of a run: what its pictures and its before-and-after figures come from.
 final class Evaluation {
-    private static final int IMAGES_OF_A_KIND = 4;
     /// Keys the noise apart from that of every update.
     private static final int NO_UPDATE = -1;
     private static final int PAIRS_IN_A_ROW = 2;
@@ -57,15 +56,15 @@ final class Evaluation {
         scoring = new Scoring(task.model().backend(), config.microBatchSize());
         tracked = task.tracked();
         noise = new ChainNoise.Keyed(config.seed(), NO_UPDATE, latentShape);
-        prompts.addAll(someOf(task.prompts().prompts()));
+        prompts.addAll(someOf(task.prompts().prompts(), config.sampleImages()));
         trainingPrompts = prompts.size();
-        prompts.addAll(someOf(task.heldOut()));
+        prompts.addAll(someOf(task.heldOut(), config.sampleImages()));
     }
 
     /// A few prompts, spread over the list.
-    private static List<String> someOf(List<String> list) {
+    private static List<String> someOf(List<String> list, int most) {
         List<String> some = new ArrayList<>();
-        int count = Math.min(IMAGES_OF_A_KIND, list.size());
+        int count = Math.min(most, list.size());
         for (int i = 0; i < count; i++) {
             some.add(list.get((int) ((long) i * list.size() / count)));
         }

@@ -15,10 +15,11 @@ import dev.retrograd.unet.LoraFile;
 /// @param saveEvery updates between checkpoints
 /// @param keepCheckpoints newest checkpoints that stay; 0 for all
 /// @param sampleEvery updates between sample grids; 0 for none but the first and the last
+/// @param sampleImages most images in a sample grid of training prompts, and likewise of prompts never trained on
 /// @param naming of the tensors in LoRA files
 /// @param regularisers what keeps the model from collapsing
 public record TrainConfig(SamplerSettings sampler, MethodSettings method, RewardLoss loss, LoraConfig lora, OptimizerSettings optimizer,
-        int updates, int batchSize, int microBatchSize, long seed, int saveEvery, int keepCheckpoints, int sampleEvery, LoraFile.Naming naming,
+        int updates, int batchSize, int microBatchSize, long seed, int saveEvery, int keepCheckpoints, int sampleEvery, int sampleImages, LoraFile.Naming naming,
         Regularisers regularisers) {
 
     private static final int LARGEST_BATCH = 1 << 20;
@@ -31,6 +32,7 @@ public record TrainConfig(SamplerSettings sampler, MethodSettings method, Reward
         SettingException.require(saveEvery >= 1, "--save-every", "1 or more", saveEvery);
         SettingException.require(keepCheckpoints >= 0, "--keep-checkpoints", "0 (all) or more", keepCheckpoints);
         SettingException.require(sampleEvery >= 0, "--sample-every", "0 (never) or more", sampleEvery);
+        SettingException.require(sampleImages >= 1 && sampleImages <= LARGEST_BATCH, "--sample-images", "1.." + LARGEST_BATCH, sampleImages);
         boolean stops = regularisers.patience() > 0 || regularisers.diversityFloor().isPresent();
         SettingException.require(!stops || sampleEvery > 0, "--sample-every", "1 or more with --stop-patience or --diversity-floor, which look at sample grids", sampleEvery);
         method.check(sampler);
@@ -40,6 +42,6 @@ public record TrainConfig(SamplerSettings sampler, MethodSettings method, Reward
 
     /// The same run by another method.
     public TrainConfig with(MethodSettings other) {
-        return new TrainConfig(sampler, other, loss, lora, optimizer, updates, batchSize, microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, naming, regularisers);
+        return new TrainConfig(sampler, other, loss, lora, optimizer, updates, batchSize, microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, sampleImages, naming, regularisers);
     }
 }

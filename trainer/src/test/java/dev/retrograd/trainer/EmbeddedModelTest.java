@@ -7,7 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.retrograd.core.Shape;
 import dev.retrograd.core.cpu.CpuBackend;
+import dev.retrograd.core.io.SafeTensors;
 import dev.retrograd.rewards.clip.ClipSimilarity;
 import dev.retrograd.trainer.prompts.BuiltInPrompts;
 import dev.retrograd.trainer.prompts.PromptSource;
@@ -41,6 +43,17 @@ class EmbeddedModelTest {
             }
         }
         assertFalse(Files.exists(root));
+    }
+
+    /// As diffusers' `AutoencoderKL` declares them: linear layers.
+    @Test void theVaesAttentionHasMatrices() throws IOException {
+        try (EmbeddedModel miniature = EmbeddedModel.unpack(); SafeTensors vae = SafeTensors.open(miniature.files().model().resolve("vae/diffusion_pytorch_model.safetensors"))) {
+            for (String half : List.of("encoder", "decoder")) {
+                for (String layer : List.of("to_q", "to_k", "to_v", "to_out.0")) {
+                    assertEquals(Shape.of(80, 80), vae.spec(half + ".mid_block.attentions.0." + layer + ".weight").shape(), half + " " + layer);
+                }
+            }
+        }
     }
 
     @Test void packingWhatWasUnpackedGivesTheSameBytes() throws IOException {

@@ -120,7 +120,7 @@ class MethodRunsTest {
     private static Heard train(Path at, Case c, Optional<Path> resume, BooleanSupplier stop, TrainLoop.Ending expected) throws IOException {
         OptimizerSettings optimizer = new OptimizerSettings(new LearningRateSchedule.Constant(c.rate, 0), AdamW.Hyperparameters.DEFAULT, new GradientClip(1), OptionalDouble.empty(), 0);
         TrainConfig config = new TrainConfig(new SamplerSettings(3, 1, c.eta, 64, 64, ""), c.method, new RewardLoss.Maximise(), new LoraConfig(2, 2, LoraConfig.ATTENTION), optimizer, c.updates, c.batch, 4, 7, 1, 0,
-                0, LoraFile.Naming.PEFT, Regularisers.NONE);
+                0, 4, LoraFile.Naming.PEFT, Regularisers.NONE);
         Heard heard = new Heard();
         try (CpuBackend backend = new CpuBackend(); StableDiffusion model = StableDiffusion.load(backend, Golden.path("ci-sd/model"))) {
             TrainLoop.Task task = new TrainLoop.Task(model, c.reward(), new PromptSource("two", List.of("cat", "dog")), List.of(), Optional.empty(), Tracked.nothing(new Scoring(backend, 1)));

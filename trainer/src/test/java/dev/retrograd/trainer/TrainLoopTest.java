@@ -121,7 +121,7 @@ class TrainLoopTest {
     private static TrainConfig config(int updates, int microBatch, OptionalDouble ema) {
         OptimizerSettings optimizer = new OptimizerSettings(new LearningRateSchedule.Constant(3e-3, 0), AdamW.Hyperparameters.DEFAULT, new GradientClip(1), ema, 0);
         return new TrainConfig(new SamplerSettings(3, 5, 0, 64, 64, ""), AlignPropSettings.alignprop(new Truncation.UniformOverAll()), new RewardLoss.Maximise(), new LoraConfig(2, 2, LoraConfig.ATTENTION),
-                optimizer, updates, 4, microBatch, 7, 1, 0, 2, LoraFile.Naming.PEFT, Regularisers.NONE);
+                optimizer, updates, 4, microBatch, 7, 1, 0, 2, 4, LoraFile.Naming.PEFT, Regularisers.NONE);
     }
 
     private Silent train(Path at, TrainConfig config, Optional<Path> resume, BooleanSupplier stop, TrainLoop.Ending expected) throws IOException {
@@ -141,7 +141,7 @@ class TrainLoopTest {
         TrainConfig c = config(updates, 4, OptionalDouble.of(0.5));
         OptimizerSettings o = c.optimizer();
         return new TrainConfig(c.sampler(), AlignPropSettings.alignprop(new Truncation.Full()), c.loss(), c.lora(), new OptimizerSettings(o.schedule(), o.adamw(), o.clip(), o.emaDecay(), maxSkipped),
-                updates, 4, 4, c.seed(), 1, 0, 0, c.naming(), c.regularisers());
+                updates, 4, 4, c.seed(), 1, 0, 0, c.sampleImages(), c.naming(), c.regularisers());
     }
 
     private TrainLoop fragile(RunDirectory run, Silent listener, TrainConfig config, Integer... broken) {
@@ -238,7 +238,7 @@ class TrainLoopTest {
     @Test void checkpointOfOtherRankIsRefusedByName() throws IOException {
         train(folder.resolve("a"), config(1, 4, OptionalDouble.empty()), Optional.empty(), NEVER, TrainLoop.Ending.DONE);
         TrainConfig c = config(1, 4, OptionalDouble.empty());
-        TrainConfig other = new TrainConfig(c.sampler(), c.method(), c.loss(), new LoraConfig(3, 3, LoraConfig.ATTENTION), c.optimizer(), 1, 4, 4, 7, 1, 0, 2, LoraFile.Naming.PEFT, Regularisers.NONE);
+        TrainConfig other = new TrainConfig(c.sampler(), c.method(), c.loss(), new LoraConfig(3, 3, LoraConfig.ATTENTION), c.optimizer(), 1, 4, 4, 7, 1, 0, 2, 4, LoraFile.Naming.PEFT, Regularisers.NONE);
         Path checkpoint = RunDirectory.checkpointsOf(folder.resolve("a")).getLast();
         IOException e = assertThrows(IOException.class, () -> train(folder.resolve("b"), other, Optional.of(checkpoint), NEVER, TrainLoop.Ending.DONE));
         assertTrue(e.getMessage().contains("--lora-rank"), e.getMessage());

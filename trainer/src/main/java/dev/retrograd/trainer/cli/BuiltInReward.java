@@ -8,7 +8,7 @@ import java.util.Optional;
 /// A reward that the program knows by itself.
 enum BuiltInReward {
     COMPRESSIBILITY(false), INCOMPRESSIBILITY(false), JPEG_SIZE(false),
-    PICTURE_RATING(false), PICTURE_CENTRED(false), PICTURE_LARGE(false), PICTURE_SATURATED(false), PICTURE_CLEAN(false),
+    PICTURE_RATING(false), PICTURE_CENTRED(false), PICTURE_LARGE(false), PICTURE_SATURATED(false), PICTURE_CLEAN(false), JUDGE(false),
     AESTHETIC(true), HPS(true), PICKSCORE(true), CLIP(true), CONCEPT_REMOVAL(true), OBJECT_COUNT(true), FITTED(true);
 
     private final boolean model;
@@ -34,7 +34,12 @@ enum BuiltInReward {
 
     /// Whether it is no more than a value: for `--track`, and for methods that need no gradient.
     boolean blackBox() {
-        return this == JPEG_SIZE || id().startsWith("picture-");
+        return this == JPEG_SIZE || this == JUDGE || id().startsWith("picture-");
+    }
+
+    /// Whether it may be measured and never raised, by any method.
+    boolean onlyTracked() {
+        return this == JUDGE;
     }
 
     static Optional<BuiltInReward> named(String id) {

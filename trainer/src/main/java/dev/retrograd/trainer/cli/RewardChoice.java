@@ -2,6 +2,7 @@ package dev.retrograd.trainer.cli;
 
 import dev.retrograd.trainer.SettingException;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.OptionalDouble;
 
 /// One of the rewards that `--reward` names: `hps`, `hps:0.5`, `aesthetic@7`, `aesthetic:0.5@7`.
@@ -11,6 +12,14 @@ import java.util.OptionalDouble;
 /// @param target that the reward should come close to; empty where it should rise
 record RewardChoice(String name, OptionalDouble weight, OptionalDouble target) {
     private static final String FORM = "REWARD, REWARD:WEIGHT, REWARD@TARGET or REWARD:WEIGHT@TARGET with a finite weight other than 0 and a finite target";
+
+    /// The name of the reward if the values of `--reward` name a single one.
+    ///
+    /// @param values with commas or {@link Settings#SEPARATOR} between them; may be wrong, which is refused later
+    static Optional<String> only(String values) {
+        String[] all = values.split("[," + Settings.SEPARATOR + "]");
+        return all.length == 1 ? Optional.of(all[0].split("[:@]", 2)[0].strip().toLowerCase(Locale.ROOT)) : Optional.empty();
+    }
 
     /// @throws SettingException if it is none of the forms
     static RewardChoice parse(String text) {

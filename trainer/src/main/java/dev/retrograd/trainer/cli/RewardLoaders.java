@@ -19,6 +19,7 @@ import dev.retrograd.trainer.EmbeddedModel;
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.cli.RewardOptions.Loader;
 import dev.retrograd.trainer.pretrain.ModelFolder;
+import dev.retrograd.trainer.pretrain.PictureJudge;
 import dev.retrograd.trainer.pretrain.PictureRating;
 import dev.retrograd.unet.text.ClipTokenizer;
 import java.io.IOException;
@@ -74,6 +75,11 @@ record RewardLoaders(boolean embedded, Plugins plugins, NamedPaths models, Named
             case PICTURE_LARGE -> _ -> new PictureRating(PictureRating.Part.LARGE);
             case PICTURE_SATURATED -> _ -> new PictureRating(PictureRating.Part.SATURATED);
             case PICTURE_CLEAN -> _ -> new PictureRating(PictureRating.Part.CLEAN);
+            case JUDGE -> b -> {
+                try (EmbeddedModel miniature = EmbeddedModel.unpack()) {
+                    return PictureJudge.load(b, miniature.files());
+                }
+            };
             case AESTHETIC -> from(reward, asked, "a folder with CLIP in transformers' layout and LAION's head", ModelFolder::clip,
                     (b, model) -> AestheticScore.load(b, model, heads.of(reward.id()), options.resampling()));
             case HPS -> from(reward, asked, "HPS_v2_compressed.pt or a folder with it", ModelFolder::preference,

@@ -14,6 +14,7 @@ import dev.retrograd.rewards.owlvit.ConceptRemoval;
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.Tracked;
 import dev.retrograd.trainer.method.RewardLoss;
+import dev.retrograd.trainer.pretrain.PictureJudge;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -52,7 +53,7 @@ final class RewardOptions {
 
     @Option(names = "--track", paramLabel = "REWARD", split = ",|" + Settings.SEPARATOR, hideParamSyntax = true,
             description = "Rewards that are logged beside the trained one and never trained: those of --reward, jpeg-size (KB of a real JPEG file), and picture-rating (the rule behind the miniature's aesthetic head, 0..10) with its parts "
-                    + "picture-centred, picture-large, picture-saturated, picture-clean (0..1); as track/REWARD in metrics.jsonl.")
+                    + "picture-centred, picture-large, picture-saturated, picture-clean (0..1), and judge (whether a picture shows the shape and colour that its prompt names first, says a classifier of the miniature's world that no reward uses: 0 or 1); as track/REWARD in metrics.jsonl.")
     private List<String> tracked;
 
     @Option(names = "--plugin", paramLabel = "PATH", split = Settings.SEPARATOR, hideParamSyntax = true,
@@ -168,6 +169,15 @@ final class RewardOptions {
         return Stream.of(BuiltInReward.CLIP, BuiltInReward.AESTHETIC, BuiltInReward.FITTED).flatMap(r -> models.of(r.id()).stream()).findFirst();
     }
 
+    /// Refuses prompts that what is tracked could not score.
+    ///
+    /// @throws SettingException naming the first
+    void requireScorable(List<String> prompts) {
+        if (trackedNames().contains(BuiltInReward.JUDGE.id())) {
+            PictureJudge.named(prompts);
+        }
+    }
+
     private Set<String> trackedNames() {
         return new LinkedHashSet<>(Objects.requireNonNullElse(tracked, List.of()));
     }
@@ -191,6 +201,9 @@ final class RewardOptions {
         Set<String> names = new LinkedHashSet<>();
         choices.stream().filter(c -> !names.add(c.name())).findFirst().ifPresent(c -> {
             throw new SettingException("--reward: each reward must be given once, got " + c.name() + " twice");
+        });
+        names.stream().filter(n -> BuiltInReward.named(n).filter(BuiltInReward::onlyTracked).isPresent()).findFirst().ifPresent(n -> {
+            throw new SettingException("--reward: must be one that training may raise, got " + n + ", which only --track measures");
         });
         return choices;
     }

@@ -15,12 +15,14 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.IDefaultValueProvider;
 import picocli.CommandLine.Model.ArgSpec;
@@ -43,6 +45,7 @@ final class Settings implements IDefaultValueProvider {
 
     private final Map<String, String> values = new LinkedHashMap<>();
     private final Map<String, String> origins = new LinkedHashMap<>();
+    private final Set<String> preset = new LinkedHashSet<>();
 
     /// Puts a file's settings over those so far.
     ///
@@ -73,6 +76,7 @@ final class Settings implements IDefaultValueProvider {
             }
         });
         for (Map.Entry<String, JsonNode> e : settings.properties()) {
+            preset.remove(e.getKey());
             values.put(e.getKey(), text(origin, e.getKey(), e.getValue()));
             origins.put(e.getKey(), origin);
         }
@@ -92,10 +96,28 @@ final class Settings implements IDefaultValueProvider {
         throw new SettingException(origin + ": '" + key + "' must be a number, a text, true, false or a list of these, got " + value);
     }
 
+    /// Puts a preset over those so far, which {@link #inForce} tells of.
+    ///
+    /// @param origin what messages call it
+    void preset(String origin, JsonNode settings) {
+        overlay(origin, settings);
+        settings.fieldNames().forEachRemaining(preset::add);
+    }
+
+    /// What of the preset holds in a call, such as `steps 20, guidance 3`: neither overridden by a later layer nor by a flag. Empty if nothing.
+    static String inForce(CommandLine command) {
+        if (!(command.getDefaultValueProvider() instanceof Settings settings)) {
+            return "";
+        }
+        return command.getCommandSpec().options().stream().filter(o -> settings.preset.contains(key(o)) && !command.getParseResult().hasMatchedOption(o))
+                .map(o -> key(o) + " " + settings.values.get(key(o))).collect(Collectors.joining(", "));
+    }
+
     /// Forgets a setting, which a flag or a higher layer overrides by another one.
     void remove(String key) {
         values.remove(key);
         origins.remove(key);
+        preset.remove(key);
     }
 
     /// Refuses keys that the command has no option for.
@@ -121,6 +143,7 @@ final class Settings implements IDefaultValueProvider {
                 remove(other);
             }
         });
+        preset.removeAll(others.values.keySet());
         values.putAll(others.values);
         origins.putAll(others.origins);
     }

@@ -6,7 +6,9 @@ import dev.retrograd.trainer.SettingException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine;
 
@@ -52,11 +54,14 @@ final class SettingsLayers {
             MethodChoice method = MethodChoice.named(named.orElse("")).orElse(MethodChoice.ALIGNPROP);
             settings.overlay("the defaults of --method " + method, JSON.valueToTree(method.defaults()));
             if (embedded) {
-                settings.overlay(PRESET_ORIGIN, preset(TRAIN));
-                settings.overlay(PRESET_ORIGIN, preset(TRAIN + " --method " + method));
+                List<String> rewards = values("--reward", args);
+                String all = rewards.isEmpty() ? asked.get("reward").orElse("") : String.join(Settings.SEPARATOR, rewards);
+                settings.preset(PRESET_ORIGIN, preset(TRAIN));
+                settings.preset(PRESET_ORIGIN, preset(TRAIN + " --reward " + RewardChoice.only(all).orElse("")));
+                settings.preset(PRESET_ORIGIN, preset(TRAIN + " --method " + method));
             }
         } else if (embedded) {
-            settings.overlay(PRESET_ORIGIN, preset(command.getCommandName()));
+            settings.preset(PRESET_ORIGIN, preset(command.getCommandName()));
         }
         settings.overlay(asked);
         Settings.ALTERNATIVES.forEach((one, other) -> {
@@ -70,7 +75,7 @@ final class SettingsLayers {
 
     /// What the embedded model overrides of a command's defaults; empty if nothing.
     ///
-    /// @param command its name, or `train --method NAME`
+    /// @param command its name, `train --reward NAME` or `train --method NAME`, of which the later ones override the earlier
     static JsonNode preset(String command) throws IOException {
         try (InputStream in = SettingsLayers.class.getResourceAsStream(PRESET)) {
             JsonNode all = JSON.readTree(in);
@@ -78,16 +83,22 @@ final class SettingsLayers {
         }
     }
 
-    /// The value of an option as it will be parsed: `--name value` or `--name=value`, the last one.
+    /// The value of an option as it will be parsed, the last one.
     private static Optional<String> value(String option, String... args) {
-        Optional<String> value = Optional.empty();
+        List<String> all = values(option, args);
+        return all.isEmpty() ? Optional.empty() : Optional.of(all.getLast());
+    }
+
+    /// The values of an option: `--name value` or `--name=value`.
+    private static List<String> values(String option, String... args) {
+        List<String> values = new ArrayList<>();
         for (int i = 0; i < args.length; i++) {
             if (args[i].startsWith(option + "=")) {
-                value = Optional.of(args[i].substring(option.length() + 1));
+                values.add(args[i].substring(option.length() + 1));
             } else if (args[i].equals(option) && i + 1 < args.length) {
-                value = Optional.of(args[i + 1]);
+                values.add(args[i + 1]);
             }
         }
-        return value;
+        return values;
     }
 }

@@ -147,6 +147,10 @@ final class Train implements Callable<Integer> {
                 + c.sampler().guidance() + ", eta " + c.sampler().eta());
         out.println("LoRA rank " + c.lora().rank() + " on " + String.join(", ", c.lora().targets()) + ": " + loop.lora().elements() + " trainable values");
         out.println("method " + c.method());
+        String preset = Settings.inForce(spec.commandLine());
+        if (!preset.isEmpty()) {
+            out.println("preset " + preset);
+        }
         out.println("reward " + objective.name() + ", loss " + c.loss() + ", " + c.updates() + " updates of " + c.batchSize() + " images");
         out.println("run folder " + run.folder() + (loop.updates() > 0 ? ", going on after update " + loop.updates() : ""));
         out.flush();

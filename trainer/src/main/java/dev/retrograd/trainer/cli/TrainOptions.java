@@ -115,6 +115,9 @@ final class TrainOptions {
     @Option(names = "--sample-every", paramLabel = "N", defaultValue = "10", description = "Updates between sample grids; 0: only the first and the last; default: ${DEFAULT-VALUE}.")
     private int sampleEvery;
 
+    @Option(names = "--sample-images", paramLabel = "N", defaultValue = "4", description = "Most images of training prompts in a sample grid, and as many of prompts never trained on; default: ${DEFAULT-VALUE}.")
+    private int sampleImages;
+
     @Option(names = "--memory", paramLabel = "BYTES", description = "What an update may take on the device, such as 6g or 800m: what is stored and what is recomputed is chosen for the least recomputation; default: denoising steps are recomputed one by one.")
     private String memory;
 
@@ -138,8 +141,12 @@ final class TrainOptions {
         boolean embedded = model.embedded() && !elsewhere;
         MethodSettings how = method.settings();
         RewardOptions.Loader<? extends Reward> raised = how.needsGradient() ? reward.choose(embedded) : reward.chooseAny(embedded);
-        return new Request(how, optimizer(), adapters(), raised, reward.track(embedded), how.loss(reward.loss()), prompts.source(),
-                prompts.heldOut(evalPrompts), memory == null ? OptionalLong.empty() : OptionalLong.of(ByteSize.parse("--memory", memory)));
+        PromptSource source = prompts.source();
+        List<String> heldOut = prompts.heldOut(evalPrompts);
+        reward.requireScorable(source.prompts());
+        reward.requireScorable(heldOut);
+        return new Request(how, optimizer(), adapters(), raised, reward.track(embedded), how.loss(reward.loss()), source,
+                heldOut, memory == null ? OptionalLong.empty() : OptionalLong.of(ByteSize.parse("--memory", memory)));
     }
 
     /// Says which prompts are longer than the text encoder reads.
@@ -152,7 +159,7 @@ final class TrainOptions {
     /// @throws SettingException if they do not fit it
     TrainConfig config(Request request, StableDiffusion loaded) {
         return new TrainConfig(sampler.settings(loaded), request.method(), request.loss(), request.adapters(), request.optimizer(), updates, batchSize,
-                microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, loraNaming, regularisers.settings());
+                microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, sampleImages, loraNaming, regularisers.settings());
     }
 
     /// What is trained, on what.

@@ -18,6 +18,7 @@ import java.util.Map;
 /// As PyTorch's layers start: matrices, kernels and their biases uniform in ±1/√fan-in, scales of norms 1 and shifts 0. Embeddings are normal
 /// with a deviation of 0.3, CLIP's logit scale is ln(1/0.07). It owns its parameters; {@link #close()} frees them.
 final class SeededWeights implements Weights, AutoCloseable {
+    private static final String VAE_ATTENTION = "mid_block.attentions.0.to_";
     private static final float EMBEDDING_STD = 0.3f;
     private static final float LOGIT_SCALE = (float) Math.log(1 / 0.07);
 
@@ -55,8 +56,10 @@ final class SeededWeights implements Weights, AutoCloseable {
         return create(name, Shape.of(out, height, width, in), Shape.of(out, in, height, width));
     }
 
+    /// In files it is a 1×1 kernel in a UNet, and in a VAE's attention, under the names that diffusers gives its layers since 0.18, a matrix.
     @Override public Parameter pointwise(String name, int out, int in) {
-        return create(name, Shape.of(out, in), Shape.of(out, in, 1, 1));
+        Shape matrix = Shape.of(out, in);
+        return create(name, matrix, name.contains(VAE_ATTENTION) ? matrix : Shape.of(out, in, 1, 1));
     }
 
     /// The values that a weight starts with.

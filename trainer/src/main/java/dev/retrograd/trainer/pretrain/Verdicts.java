@@ -9,6 +9,7 @@ import dev.retrograd.core.Tensor;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /// What the judge says of a batch of pictures: the likeliest answer to each question.
 ///
@@ -55,11 +56,16 @@ public record Verdicts(Map<Judge.Question, int[]> answers) {
             }
             SceneObject o = scenes.get(i).objects().get(named);
             boolean readFirst = scenes.get(i).inReadingOrder().getFirst().place() == o.place();
-            int figure = answers.get(readFirst ? Judge.Question.FIGURE : Judge.Question.SECOND_FIGURE)[i];
-            int paint = answers.get(readFirst ? Judge.Question.PAINT : Judge.Question.SECOND_PAINT)[i];
             asked++;
-            right += figure == o.figure().ordinal() && paint == o.paint().ordinal() ? 1 : 0;
+            right += shows(i, new NamedObject(o.figure(), Optional.of(o.paint()), !readFirst)) ? 1 : 0;
         }
         return (double) right / asked;
+    }
+
+    /// Whether a picture shows an object in its shape, and in its colour where one is named.
+    boolean shows(int picture, NamedObject o) {
+        int figure = answers.get(o.second() ? Judge.Question.SECOND_FIGURE : Judge.Question.FIGURE)[picture];
+        int paint = answers.get(o.second() ? Judge.Question.SECOND_PAINT : Judge.Question.PAINT)[picture];
+        return figure == o.figure().ordinal() && (o.paint().isEmpty() || paint == o.paint().get().ordinal());
     }
 }

@@ -24,7 +24,7 @@ class ImpossibleSettingsTest {
                 "--micro-batch-size=2", "--learning-rate=-1", "--learning-rate=NaN", "--learning-rate=Infinity", "--warmup=-1", "--warmup=2", "--weight-decay=-1", "--weight-decay=NaN",
                 "--adam-betas=0.9", "--adam-betas=0.9,1", "--adam-betas=0.9,0.99,0.999", "--adam-betas=,", "--max-grad-norm=-1", "--max-grad-norm=Infinity", "--ema=1", "--ema=NaN", "--lora-rank=0",
                 "--lora-rank=2147483647", "--lora-alpha=0", "--lora-alpha=NaN", "--lora-targets=nothing", "--lora-targets=,", "--lora-targets=conv_inn", "--seed=x", "--save-every=0",
-                "--keep-checkpoints=-1", "--sample-every=-1", "--threads=0", "--jpeg-quality=0", "--jpeg-quality=101", "--target=NaN", "--truncation=fixed(0)", "--truncation=fixed(3)",
+                "--keep-checkpoints=-1", "--sample-every=-1", "--sample-images=0", "--threads=0", "--jpeg-quality=0", "--jpeg-quality=101", "--target=NaN", "--truncation=fixed(0)", "--truncation=fixed(3)",
                 "--truncation=fixed(99999999999)", "--truncation=uniform(0,3)", "--truncation=uniform(2,1)", "--truncation=gaussian(NaN,1)", "--truncation=", "--truncation=half", "--device=tpu",
                 "--reward=beauty", "--reward=concept-removal", "--method=luck", "--lr-schedule=up", "--prompts=", "--prompt-template=a photo", "--model=", "--lora=", "--config=", "--resume=", "--stepz=3");
     }

@@ -88,14 +88,15 @@ class RewardOptionsTest {
     }
 
     @ParameterizedTest @CsvSource(delimiter = '|', value = {
-        "--reward=beauty|--reward: must be one of compressibility, incompressibility, jpeg-size, picture-rating, picture-centred, picture-large, picture-saturated, picture-clean, aesthetic, hps, pickscore, clip, concept-removal, object-count, fitted, got beauty",
+        "--reward=beauty|--reward: must be one of compressibility, incompressibility, jpeg-size, picture-rating, picture-centred, picture-large, picture-saturated, picture-clean, judge, aesthetic, hps, pickscore, clip, concept-removal, object-count, fitted, got beauty",
         "--reward=hps:much|--reward: must be REWARD, REWARD:WEIGHT, REWARD@TARGET or REWARD:WEIGHT@TARGET with a finite weight other than 0 and a finite target, got hps:much",
         "--reward=hps:0|--reward: must be REWARD, REWARD:WEIGHT, REWARD@TARGET or REWARD:WEIGHT@TARGET with a finite weight other than 0 and a finite target, got hps:0",
         "--reward=hps@|--reward: must be REWARD, REWARD:WEIGHT, REWARD@TARGET or REWARD:WEIGHT@TARGET with a finite weight other than 0 and a finite target, got hps@",
         "--reward=hps@1@2|--reward: must be REWARD, REWARD:WEIGHT, REWARD@TARGET or REWARD:WEIGHT@TARGET with a finite weight other than 0 and a finite target, got hps@1@2",
         "--reward=hps:1@infinity|--reward: must be REWARD, REWARD:WEIGHT, REWARD@TARGET or REWARD:WEIGHT@TARGET with a finite weight other than 0 and a finite target, got hps:1@infinity",
         "--reward=jpeg-size:-1|--reward: must have a gradient with this --method, got jpeg-size, which has none; --method ddpo and rwr take it, and --track measures it",
-        "--reward=compressibility --track=beauty|--track: must be one of compressibility, incompressibility, jpeg-size, picture-rating, picture-centred, picture-large, picture-saturated, picture-clean, aesthetic, hps, pickscore, clip, concept-removal, object-count, fitted, got beauty",
+        "--reward=compressibility --track=beauty|--track: must be one of compressibility, incompressibility, jpeg-size, picture-rating, picture-centred, picture-large, picture-saturated, picture-clean, judge, aesthetic, hps, pickscore, clip, concept-removal, object-count, fitted, got beauty",
+        "--reward=clip,judge|--reward: must be one that training may raise, got judge, which only --track measures",
         "--reward=compressibility --track=pickscore|--track pickscore: needs --reward-model, a folder with PickScore in transformers' layout",
         "--reward=compressibility --reward-model=DIR|--reward-model: must be left out where no reward takes one, got DIR",
         "--reward=hps --track=clip --reward-model=DIR|--reward-model: with several, each must name its reward, as in hps=PATH, got DIR",

@@ -13,7 +13,9 @@ import dev.retrograd.autograd.Tape;
 import dev.retrograd.autograd.Var;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Scope;
+import dev.retrograd.core.Shape;
 import dev.retrograd.core.cpu.CpuBackend;
+import dev.retrograd.core.io.SafeTensors;
 import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.rewards.PixelBatch;
 import dev.retrograd.rewards.clip.AestheticScore;
@@ -83,6 +85,9 @@ class PretrainingTest {
             assertTrue(accuracy >= 0 && accuracy <= 1, part + " " + accuracy);
             double chosen = report.path(part).path("clip").path("figure").asDouble(-1);
             assertTrue(chosen >= 0 && chosen <= 1, part + " " + chosen);
+        }
+        try (SafeTensors vae = SafeTensors.open(files.vaeWeights())) {
+            assertEquals(Shape.of(80, 80), vae.spec("encoder.mid_block.attentions.0.to_q.weight").shape(), "as diffusers has it");
         }
         long bytes = 0;
         for (Path weights : List.of(files.vaeWeights(), files.textWeights(), files.unetWeights(), files.clipWeights(), files.judgeWeights(), files.aesthetic(), files.preference().resolve("model.safetensors"))) {
