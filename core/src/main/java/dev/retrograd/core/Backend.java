@@ -36,9 +36,14 @@ public interface Backend extends ElementwiseKernels, ReductionKernels, MatrixKer
         return true;
     }
 
+    /// What it computes in.
+    default Precision precision() {
+        return Precision.F32;
+    }
+
     /// The type that models compute in between their boundaries: what they convert their inputs to, and their outputs from, back to `F32`.
     default DType activations() {
-        return DType.F32;
+        return precision().activations();
     }
 
     /// Bytes of packing buffers and other workspace that the backend holds for its whole life, outside {@link Memory#liveBytes()}.

@@ -1,6 +1,7 @@
 package dev.retrograd.core;
 
 import java.util.List;
+import java.util.Optional;
 
 /// Opens the backends of one kind of device. Modules of such a kind name theirs in `META-INF/services`, and {@link java.util.ServiceLoader}
 /// finds them: nothing depends on a device's module to compile.
@@ -14,9 +15,13 @@ public interface BackendProvider {
     /// @throws NoDeviceException if this kind cannot be used at all
     List<String> devices();
 
+    /// What every device of this kind that can be used computes in, at least one; the first is what is taken if nothing is asked for. Needs no device.
+    List<Precision> precisions();
+
     /// Opens a device.
     ///
     /// @param ordinal which one, from 0
+    /// @param precision one of {@link #precisions()}; empty for the first of them
     /// @throws NoDeviceException if this host has no such device, or it cannot be used
-    Backend open(int ordinal);
+    Backend open(int ordinal, Optional<Precision> precision);
 }

@@ -29,7 +29,7 @@ public final class PlanBackend implements Backend {
 
     private final String standsFor;
     private final long workspaceBytes;
-    private final DType activations;
+    private final Precision precision;
     private final Memory memory;
     private final Map<String, Cost> costs = new TreeMap<>();
     private final Map<String, Cost> costsByScope = new HashMap<>();
@@ -39,14 +39,14 @@ public final class PlanBackend implements Backend {
     /// @param standsFor name of the backend that it plans for, which is also the outermost scope's
     /// @param workspaceBytes that backend's {@link Backend#workspaceBytes()}
     public PlanBackend(String standsFor, long workspaceBytes) {
-        this(standsFor, workspaceBytes, DType.F32);
+        this(standsFor, workspaceBytes, Precision.F32);
     }
 
-    /// @param activations that backend's {@link Backend#activations()}, which need not be at hand
-    public PlanBackend(String standsFor, long workspaceBytes, DType activations) {
+    /// @param precision that backend's {@link Backend#precision()}, which need not be at hand
+    public PlanBackend(String standsFor, long workspaceBytes, Precision precision) {
         this.standsFor = standsFor;
         this.workspaceBytes = workspaceBytes;
-        this.activations = activations;
+        this.precision = precision;
         memory = new Memory(standsFor, PlanStorage::new);
     }
 
@@ -112,8 +112,8 @@ public final class PlanBackend implements Backend {
         return workspaceBytes;
     }
 
-    @Override public DType activations() {
-        return activations;
+    @Override public Precision precision() {
+        return precision;
     }
 
     /// Costs since the start or the last {@link #resetCosts()}, by kernel name.

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 class PlanBackendTest {
 
     @Test void answersForABackendOfSixteenBitActivationsThatIsNotAtHand() {
-        try (PlanBackend plan = new PlanBackend("cuda", 0, DType.BF16); Scope _ = plan.memory().open("test")) {
+        try (PlanBackend plan = new PlanBackend("cuda", 0, Precision.BF16); Scope _ = plan.memory().open("test")) {
             Tensor x = plan.empty("x", new Spec(Shape.of(8, 32), plan.activations()));
             plan.linear(x, x, plan.empty("y", new Spec(Shape.of(8, 8), plan.activations())));
             assertEquals(2 * (256 + 64), plan.memory().liveBytes());

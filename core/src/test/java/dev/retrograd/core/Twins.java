@@ -37,7 +37,7 @@ public final class Twins implements AutoCloseable {
     /// @param slack relative error allowed beside twice the naive float32 computation's
     /// @param activations the type of tensors that no kernel holds in float32
     Twins(Backend device, DType activations, double slack, long seed) {
-        backends = List.of(device, new ReferenceBackend(), RoundingBackend.of(ReferenceBackend.float32(), activations), new PlanBackend(device.name(), device.workspaceBytes(), activations));
+        backends = List.of(device, new ReferenceBackend(), RoundingBackend.of(ReferenceBackend.float32(), activations), new PlanBackend(device.name(), device.workspaceBytes(), device.precision()));
         this.activations = activations;
         this.slack = slack;
         random = new RandomValues(seed);

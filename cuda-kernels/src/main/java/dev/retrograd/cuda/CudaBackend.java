@@ -4,8 +4,8 @@ import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Binary;
 import dev.retrograd.core.ConvSpec;
-import dev.retrograd.core.DType;
 import dev.retrograd.core.Memory;
+import dev.retrograd.core.Precision;
 import dev.retrograd.core.Resampling;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.Unary;
@@ -64,8 +64,8 @@ public final class CudaBackend implements Backend {
         return pool.memory();
     }
 
-    @Override public DType activations() {
-        return precision.activations();
+    @Override public Precision precision() {
+        return precision;
     }
 
     @Override public long workspaceBytes() {

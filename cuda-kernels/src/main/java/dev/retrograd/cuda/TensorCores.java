@@ -4,6 +4,7 @@ import static dev.retrograd.cuda.Launcher.address;
 
 import dev.retrograd.core.DType;
 import dev.retrograd.core.DTypeException;
+import dev.retrograd.core.Precision;
 import dev.retrograd.core.Tensor;
 import java.util.Arrays;
 import java.util.Locale;

@@ -9,6 +9,7 @@ import dev.retrograd.core.DType;
 import dev.retrograd.core.OptimizerKernels.AdamWStep;
 import dev.retrograd.core.OptimizerKernels.AdamWWeight;
 import dev.retrograd.core.OutOfMemoryException;
+import dev.retrograd.core.Precision;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.ShapeException;

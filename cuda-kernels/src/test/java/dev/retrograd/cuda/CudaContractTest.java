@@ -12,6 +12,7 @@ import dev.retrograd.core.ElementwiseContract;
 import dev.retrograd.core.ImageContract;
 import dev.retrograd.core.MatrixContract;
 import dev.retrograd.core.NormContract;
+import dev.retrograd.core.Precision;
 import dev.retrograd.core.ReductionContract;
 import dev.retrograd.core.ShapeContract;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
@@ -75,7 +76,7 @@ class CudaContractTest {
 
     @Nested class InFloat16 extends SixteenBits {
         InFloat16() {
-            super(Precision.F16);
+            super(Precision.FP16);
         }
     }
 

@@ -4,7 +4,9 @@ import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendProvider;
 import dev.retrograd.core.NoDeviceException;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
+import dev.retrograd.core.Precision;
 import java.util.List;
+import java.util.Optional;
 
 /// The CUDA backend on the PTX emulator, for tests of other modules that name it in `META-INF/services`: `--device emulated`.
 public final class EmulatedProvider implements BackendProvider {
@@ -18,10 +20,14 @@ public final class EmulatedProvider implements BackendProvider {
         return List.of(Requirements.describe(new EmulatedDriver(DEVICE_BYTES).device()));
     }
 
-    @Override public Backend open(int ordinal) {
+    @Override public List<Precision> precisions() {
+        return new CudaProvider().precisions();
+    }
+
+    @Override public Backend open(int ordinal, Optional<Precision> precision) {
         if (ordinal != 0) {
             throw new NoDeviceException("emulated: this host has emulated:0 only, got emulated:" + ordinal);
         }
-        return CudaProvider.open(new EmulatedDriver(DEVICE_BYTES));
+        return CudaProvider.open(new EmulatedDriver(DEVICE_BYTES), precision.orElse(precisions().getFirst()));
     }
 }

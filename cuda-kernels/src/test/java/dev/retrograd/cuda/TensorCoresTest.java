@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.retrograd.core.Binary;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.DTypeException;
+import dev.retrograd.core.Precision;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;

@@ -1,49 +1,94 @@
 package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.Precision;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.SettingException;
 import java.io.PrintWriter;
+import java.util.Arrays;
 import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Collectors;
 import picocli.CommandLine.Option;
 
-/// What computes.
+/// What computes, and in what precision.
 final class DeviceOptions {
     @Option(names = "--device", paramLabel = "DEVICE", defaultValue = Devices.AUTO,
             description = "auto (an NVIDIA GPU if one can be used, else the CPU), cpu, cuda or cuda:N; default: ${DEFAULT-VALUE}.")
     private String device;
+
+    @Option(names = "--precision", paramLabel = "TYPE", defaultValue = Devices.AUTO,
+            description = "What the device computes in, with sums in float32: bf16 or fp16 (activations and frozen matrices of 16 bits), tf32 (rounded operands), f32, or auto: "
+                    + "bf16 on a GPU, f32 on the CPU, which knows no other, and f32 for verify and pretrain; default: ${DEFAULT-VALUE}.")
+    private String precision;
 
     @Option(names = "--threads", paramLabel = "N", description = "CPU threads; default: one per core. The result does not depend on it.")
     private Integer threads;
 
     private String opened = "none";
 
-    /// Opens the device, and says which it is in one line.
+    /// Opens the device, and says which it is and what it computes in, in one line.
     ///
-    /// @throws SettingException if no device can be called that
+    /// @throws SettingException if no device can be called that, or it does not compute in that
     /// @throws dev.retrograd.core.NoDeviceException if it was named and cannot be used
     Backend open(PrintWriter out) {
-        CpuBackend.Options options = CpuBackend.Options.defaults();
-        CpuBackend.Options cpu = threads == null ? options : SettingException.named("--threads", () -> options.withThreads(threads));
-        Devices.Choice choice = new Devices().open(device.toLowerCase(Locale.ROOT), cpu);
-        out.println("device " + choice.device() + choice.reasons());
+        return open(out, precision());
+    }
+
+    /// The same for a command that computes in float32 unless something else is asked for.
+    Backend openInFloat32(PrintWriter out) {
+        return open(out, Optional.of(precision().orElse(Precision.F32)));
+    }
+
+    private Backend open(PrintWriter out, Optional<Precision> wanted) {
+        Devices.Choice choice = new Devices().open(device.toLowerCase(Locale.ROOT), wanted, cpuOptions());
+        opened = choice.device() + ", " + choice.backend().precision();
+        out.println("device " + opened + choice.reasons());
         out.flush();
-        opened = choice.device();
         return choice.backend();
     }
 
-    /// Whether a GPU is meant, be there one or not: `auto` means the CPU here.
-    boolean namesGpu() {
-        return device.toLowerCase(Locale.ROOT).startsWith("cuda");
+    /// What was asked for; empty for `auto`.
+    ///
+    /// @throws SettingException if it is none
+    Optional<Precision> precision() {
+        String name = precision.toLowerCase(Locale.ROOT);
+        if (name.equals(Devices.AUTO)) {
+            return Optional.empty();
+        }
+        String known = Arrays.stream(Precision.values()).map(Precision::toString).collect(Collectors.joining(", "));
+        return Optional.of(Arrays.stream(Precision.values()).filter(p -> p.toString().equals(name)).findFirst()
+                .orElseThrow(() -> new SettingException("--precision: must be auto, " + known + ", got '" + precision + "'")));
+    }
+
+    /// What a device need not be at hand to be planned for.
+    ///
+    /// @param device `cpu`, or a kind of device
+    record Planned(String device, Precision precision) {
+        boolean cpu() {
+            return device.equals(Devices.CPU);
+        }
+    }
+
+    /// The device that is meant, be there one or not: `auto` means the CPU here.
+    ///
+    /// @throws SettingException if no device can be called that, or it does not compute in what was asked for
+    Planned planned() {
+        String name = device.toLowerCase(Locale.ROOT);
+        return new Devices().planned(name.equals(Devices.AUTO) ? Devices.CPU : name, precision());
     }
 
     /// Opens the CPU, whatever is asked for.
     CpuBackend cpu() {
-        CpuBackend.Options options = CpuBackend.Options.defaults();
-        return new CpuBackend(threads == null ? options : SettingException.named("--threads", () -> options.withThreads(threads)));
+        return new CpuBackend(cpuOptions());
     }
 
-    /// The device that was opened.
+    private CpuBackend.Options cpuOptions() {
+        CpuBackend.Options options = CpuBackend.Options.defaults();
+        return threads == null ? options : SettingException.named("--threads", () -> options.withThreads(threads));
+    }
+
+    /// The device that was opened, and what it computes in.
     String opened() {
         return opened;
     }

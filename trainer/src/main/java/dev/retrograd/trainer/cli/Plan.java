@@ -1,7 +1,6 @@
 package dev.retrograd.trainer.cli;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.retrograd.core.DType;
 import dev.retrograd.core.PlanBackend;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.SettingException;
@@ -35,9 +34,6 @@ final class Plan implements Callable<Integer> {
     @Option(names = "--arch", paramLabel = "ARCH", description = "A model of which there are no files: sd15, sd21 or tiny; instead of --model.")
     private RandomModel.Arch arch;
 
-    @Option(names = "--precision", paramLabel = "TYPE", description = "Type of activations and frozen matrices: f32, bf16 or f16; default: bf16 with --device cuda, f32 on the CPU, which computes in nothing else.")
-    private Precision precision;
-
     @Option(names = "--depth", paramLabel = "N", defaultValue = "1", description = "Levels of nested segments in the table, 0 for none; default: ${DEFAULT-VALUE}.")
     private int depth;
 
@@ -56,27 +52,15 @@ final class Plan implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    enum Precision {
-        F32(DType.F32), BF16(DType.BF16), F16(DType.F16);
-
-        private final DType dtype;
-
-        Precision(DType dtype) {
-            this.dtype = dtype;
-        }
-    }
-
     @Override public Integer call() throws IOException {
         SettingException.require(depth >= 0, "--depth", "0 or more", depth);
         TrainOptions.Request request = options.request(arch != null);
-        boolean gpu = options.model().devices().namesGpu();
-        SettingException.require(gpu || precision == null || precision == Precision.F32, "--precision", "f32 on the CPU", precision);
-        DType type = precision == null ? gpu ? DType.BF16 : DType.F32 : precision.dtype;
+        DeviceOptions.Planned device = options.model().devices().planned();
         try (CpuBackend cpu = options.model().devices().cpu()) {
-            PlanBackend plan = gpu ? new PlanBackend("cuda", CUDA_CONTEXT, type) : new PlanBackend("cpu", cpu.workspaceBytes(), type);
+            PlanBackend plan = new PlanBackend(device.device(), device.cpu() ? cpu.workspaceBytes() : CUDA_CONTEXT, device.precision());
             StableDiffusion model = arch == null ? options.model().shapes(plan) : options.model().shapes(plan, arch);
             try (PlannedRun run = new PlannedRun(options, request, plan, model)) {
-                PlanReport report = PlanReport.of(run, arch == null ? options.model().name() : arch.name().toLowerCase(Locale.ROOT), depth, ceilings(gpu, cpu));
+                PlanReport report = PlanReport.of(run, arch == null ? options.model().name() : arch.name().toLowerCase(Locale.ROOT), depth, ceilings(!device.cpu(), cpu));
                 PrintWriter out = spec.commandLine().getOut();
                 if (json) {
                     out.println(new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(report.json()));

@@ -69,7 +69,7 @@ record PlanReport(String model, TrainConfig config, String device, PlannedRun.He
         Update largest = updates.getLast();
         List<Segment> segments = new ArrayList<>();
         segments(most.run(), 0, depth, most.recomputed(), segments);
-        return new PlanReport(model, config, run.backend().standsFor() + ", " + run.backend().activations().name().toLowerCase(Locale.ROOT), run.held(), run.backend().workspaceBytes(), largest,
+        return new PlanReport(model, config, run.backend().standsFor() + ", " + run.backend().precision(), run.held(), run.backend().workspaceBytes(), largest,
                 updates, segments, ceilings);
     }
 
@@ -119,7 +119,7 @@ record PlanReport(String model, TrainConfig config, String device, PlannedRun.He
         row(lines, most.boundaries(), "boundaries between segments, gradients");
         row(lines, most.segmentBytes(), "largest segment: " + most.segment());
         row(lines, most.peak(), "tensors, all together");
-        row(lines, workspace, device.startsWith("cuda") ? "context and modules (assumed)" : "packing buffers");
+        row(lines, workspace, device.startsWith(Devices.CPU) ? "packing buffers" : "context and modules (assumed)");
         row(lines, 0, "staging on the host");
         row(lines, most.peak() + workspace, "in all");
         lines.add("");

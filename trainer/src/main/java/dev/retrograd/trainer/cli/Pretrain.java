@@ -49,7 +49,7 @@ final class Pretrain implements Callable<Integer> {
         }
         PrintWriter out = spec.commandLine().getOut();
         Recipe recipe = seed == null ? Recipe.MINIATURE : Recipe.MINIATURE.withSeed(seed);
-        try (Interrupt interrupt = main.interruptible(); Backend backend = device.open(out)) {
+        try (Interrupt interrupt = main.interruptible(); Backend backend = device.openInFloat32(out)) {
             boolean done = new Pretraining(backend, recipe, output, line -> {
                 out.println(line);
                 out.flush();

@@ -42,7 +42,7 @@ final class Verify implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         PrintWriter out = spec.commandLine().getOut();
-        try (Backend backend = device.open(out)) {
+        try (Backend backend = device.openInFloat32(out)) {
             Verifier verifier = new Verifier(backend, outcome -> report(out, outcome));
             for (Path folder : folders) {
                 verifier.verify(folder);

@@ -5,15 +5,19 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.retrograd.core.Golden;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// `--device`. In these tests the PTX emulator is a kind of device, `emulated`, that `auto` does not take.
+/// `--device` and `--precision`. In these tests the PTX emulator is a kind of device, `emulated`, that `auto` does not take.
 class DeviceOptionsTest {
     private static final String NO_DRIVER = "cuda: no NVIDIA driver was found (libcuda.so.1)";
 
@@ -25,7 +29,7 @@ class DeviceOptionsTest {
         assumeNoGpu();
         CommandLineRun run = CommandLineRun.of("verify", Golden.path("rng").toString());
         run.succeeds();
-        assertTrue(run.out().lines().findFirst().orElseThrow().matches("device cpu \\(\\d+ threads?\\); \\Q" + NO_DRIVER + "\\E"), run.out());
+        assertTrue(run.out().lines().findFirst().orElseThrow().matches("device cpu \\(\\d+ threads?\\), f32; \\Q" + NO_DRIVER + "\\E"), run.out());
     }
 
     @Test void aGpuThatWasAskedForAndIsNotThereFailsBeforeAnythingIsWritten(@TempDir Path folder) {
@@ -49,17 +53,56 @@ class DeviceOptionsTest {
     @Test void everyKindOfDeviceIsListedByInfo() {
         CommandLineRun run = CommandLineRun.of("info");
         run.succeeds();
-        assertTrue(run.out().contains("emulated:0 (PTX emulator, compute capability 8.0, 4.0 GiB, driver for CUDA 12.6)"), run.out());
+        assertTrue(run.out().contains("emulated:0 (PTX emulator, compute capability 8.0, 4.0 GiB, driver for CUDA 12.6): bf16 unless told otherwise, fp16, tf32, f32"), run.out());
+        assertTrue(run.out().lines().anyMatch(l -> l.matches("devices +cpu \\(.*\\): f32")), run.out());
+    }
+
+    @Test void theCpuComputesInFloat32Only(@TempDir Path folder) {
+        assumeNoGpu();
+        Path output = folder.resolve("run");
+        for (String precision : new String[] {"bf16", "fp16", "tf32"}) {
+            CommandLineRun.train("--device=cpu", "--precision=" + precision, "--output=" + output).failsWith(ExitCode.USAGE, "--precision: must be auto or f32 on the device cpu, got " + precision);
+        }
+        CommandLineRun.of("sample", "--precision=bf16", "--prompt=a", "--output=" + output).failsWith(ExitCode.USAGE, "on the device cpu; " + NO_DRIVER + ", got bf16");
+        CommandLineRun.of("plan", "--precision=fp16").failsWith(ExitCode.USAGE, "--precision: must be auto or f32 on the device cpu, got fp16");
+        CommandLineRun.of("verify", "--precision=tf32", Golden.path("rng").toString()).failsWith(ExitCode.USAGE, "--precision: must be auto or f32");
+        assertFalse(Files.exists(output));
+    }
+
+    @ParameterizedTest @ValueSource(strings = {"f16", "int8", "32", ""})
+    void whatIsNoPrecisionIsWrongUsage(String precision) {
+        CommandLineRun.train("--precision=" + precision).failsWith(ExitCode.USAGE, "--precision: must be auto, bf16, fp16, tf32, f32, got '" + precision + "'");
+    }
+
+    @Test void aPlanIsForThePrecisionThatTheDeviceWouldTake() throws Exception {
+        long bf16 = plannedBytes("cuda, bf16", "--device=cuda");
+        assertEquals(bf16, plannedBytes("cuda, fp16", "--device=cuda", "--precision=fp16"));
+        long f32 = plannedBytes("cuda, f32", "--device=cuda:3", "--precision=F32");
+        assertEquals(f32, plannedBytes("cuda, tf32", "--device=cuda", "--precision=tf32"));
+        assertEquals(f32, plannedBytes("cpu, f32"));
+        assertTrue(bf16 < 0.7 * f32, bf16 + " in bf16, " + f32 + " in f32");
+    }
+
+    private static long plannedBytes(String device, String... flags) throws Exception {
+        List<String> all = new ArrayList<>(List.of("plan", "--json", "--flops=1", "--bandwidth=1", "--depth=0", "--diversity-prompts=0"));
+        all.addAll(List.of(flags));
+        CommandLineRun run = CommandLineRun.of(all.toArray(String[]::new));
+        run.succeeds();
+        JsonNode plan = new ObjectMapper().readTree(run.out());
+        assertEquals(device, plan.get("device").asText());
+        return plan.get("peak_bytes").get("tensors").asLong();
     }
 
     @Test void theSettingIsStoredAndTheCudaBackendComputes(@TempDir Path folder) throws Exception {
         CommandLineRun run = CommandLineRun.of("verify", "--device=emulated", Golden.path("optim").toString());
         run.succeeds();
-        assertEquals("device emulated:0 (PTX emulator, compute capability 8.0, 4.0 GiB, driver for CUDA 12.6)", run.out().lines().findFirst().orElseThrow());
+        assertEquals("device emulated:0 (PTX emulator, compute capability 8.0, 4.0 GiB, driver for CUDA 12.6), f32", run.out().lines().findFirst().orElseThrow());
         assertTrue(run.out().strip().endsWith(" passed, 0 failed"), run.out());
-        CommandLineRun trained = CommandLineRun.train("--device=cpu", "--output=" + folder.resolve("run"));
+        CommandLineRun trained = CommandLineRun.train("--device=cpu", "--precision=f32", "--output=" + folder.resolve("run"));
         trained.succeeds();
+        CommandLineRun.train("--resume=" + folder.resolve("run"), "--updates=2").succeeds();
         assertTrue(Files.readString(folder.resolve("run/config.json")).replace(" ", "").contains("\"device\":\"cpu\""));
-        assertTrue(Files.readString(folder.resolve("run/environment.json")).contains("cpu ("));
+        assertTrue(Files.readString(folder.resolve("run/config.json")).replace(" ", "").contains("\"precision\":\"f32\""));
+        assertTrue(Files.readString(folder.resolve("run/environment.json")).matches("(?s).*cpu \\(.*\\), f32.*"));
     }
 }
