@@ -144,6 +144,11 @@ public interface Backend extends ElementwiseKernels, ReductionKernels, MatrixKer
         }
     }
 
+    /// How many kernels were launched on the device so far; 0 where a call is no launch.
+    default long launches() {
+        return 0;
+    }
+
     /// Waits until everything asked for has happened.
     default void synchronize() {
     }

@@ -101,7 +101,7 @@ public final class Memory implements AutoCloseable {
             throw new IllegalStateException("scope '" + scope.name() + "': closed while '" + current.name() + "', opened inside it, is still open");
         }
         observer.closing(scope);
-        if (!scope.isRoot()) {
+        if (!scope.isOutermost()) {
             current = scope.parent();
         }
     }

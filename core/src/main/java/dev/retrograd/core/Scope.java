@@ -49,7 +49,8 @@ public final class Scope implements AutoCloseable {
         return parent;
     }
 
-    boolean isRoot() {
+    /// Whether it is the root, which has no scope around it and ends with the backend.
+    public boolean isOutermost() {
         return parent == null;
     }
 

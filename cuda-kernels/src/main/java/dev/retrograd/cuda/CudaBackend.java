@@ -22,6 +22,7 @@ public final class CudaBackend implements Backend {
     private final String name;
     private final DevicePool pool;
     private final Transfers transfers;
+    private final Launcher launcher;
     private final ElementwiseKernels elementwise;
     private final ReductionKernels reductions;
     private final TensorCores cores;
@@ -42,7 +43,7 @@ public final class CudaBackend implements Backend {
         stream = driver.createStream();
         pool = new DevicePool(name, driver);
         transfers = new Transfers(driver, stream);
-        Launcher launcher = new Launcher(driver, stream);
+        launcher = new Launcher(driver, stream);
         elementwise = new ElementwiseKernels(launcher);
         reductions = new ReductionKernels(launcher, driver, stream);
         cores = new TensorCores(launcher, driver, precision);
@@ -83,6 +84,10 @@ public final class CudaBackend implements Backend {
 
     @Override public void download(Tensor source, MemorySegment target) {
         transfers.download(source, target);
+    }
+
+    @Override public long launches() {
+        return launcher.launches();
     }
 
     @Override public void synchronize() {

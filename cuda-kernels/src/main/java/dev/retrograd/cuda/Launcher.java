@@ -24,6 +24,7 @@ final class Launcher {
     private final Map<String, CudaDriver.Module> modules = new HashMap<>();
     private final Map<String, CudaDriver.Kernel> kernels = new HashMap<>();
     private final int mostBlocks;
+    private long launches;
 
     Launcher(CudaDriver driver, CudaDriver.Stream stream) {
         this.driver = driver;
@@ -60,6 +61,12 @@ final class Launcher {
             return loaded;
         });
         driver.launch(found, grid, sharedBytes, arguments, stream);
+        launches++;
+    }
+
+    /// Kernels launched so far, a graph's not counted again.
+    long launches() {
+        return launches;
     }
 
     /// Launches over elements, each thread taking every so-manieth; nothing for 0 elements.

@@ -99,6 +99,11 @@ final class Learner implements AutoCloseable {
         return method;
     }
 
+    /// What the tape stores and what it recomputes.
+    Segment.Policy policy() {
+        return policy;
+    }
+
     /// What the tape stores and what it recomputes from now on.
     void policy(Segment.Policy next) {
         policy = next;

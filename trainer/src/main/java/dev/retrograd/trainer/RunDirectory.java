@@ -132,6 +132,11 @@ public final class RunDirectory implements AutoCloseable {
         AtomicFile.writeString(folder.resolve("environment.json"), JSON.writerWithDefaultPrettyPrinter().writeValueAsString(environment) + "\n");
     }
 
+    /// Writes down what an update took.
+    public void writeProfile(JsonNode profile) throws IOException {
+        AtomicFile.writeString(folder.resolve("profile.json"), JSON.writerWithDefaultPrettyPrinter().writeValueAsString(profile) + "\n");
+    }
+
     /// Where TensorBoard's event files go.
     public Path tensorBoard() {
         return folder.resolve("tensorboard");

@@ -1,5 +1,6 @@
 package dev.retrograd.trainer;
 
+import dev.retrograd.autograd.Segment;
 import dev.retrograd.autograd.optim.WeightEma;
 import dev.retrograd.autograd.plan.RecomputationPlan;
 import dev.retrograd.core.Backend;
@@ -39,6 +40,7 @@ public final class TrainLoop implements AutoCloseable {
     private OptionalDouble latestDiversity = OptionalDouble.empty();
     private final Checkpoint checkpoint;
     private Optional<UpdatePlanner> planner = Optional.empty();
+    private Optional<UpdateProfile> profile = Optional.empty();
     private int updates;
     private int skippedInARow;
 
@@ -95,6 +97,11 @@ public final class TrainLoop implements AutoCloseable {
     /// @param by plans a run with the same settings; closed by the caller
     public void follow(UpdatePlanner by) {
         planner = Optional.of(by);
+    }
+
+    /// Measures one of the updates, says and writes what it took.
+    public void measure(UpdateProfile by) {
+        profile = Optional.of(by);
     }
 
     /// Goes on from a checkpoint.
@@ -214,6 +221,8 @@ public final class TrainLoop implements AutoCloseable {
         learner.prepare(learner.prompts(number));
         Optional<RecomputationPlan> plan = planner.map(p -> p.plan(number));
         plan.ifPresent(p -> learner.policy(p.policy()));
+        Segment.Policy policy = learner.policy();
+        profile.ifPresent(p -> learner.policy(p.begin(number + 1 == config.updates(), policy)));
         backend.memory().resetPeak();
         UpdateDraws draws = new UpdateDraws(task, config, learner.sampler(), number) {
             @Override public void progress(String what, long done, long total) {
@@ -221,6 +230,8 @@ public final class TrainLoop implements AutoCloseable {
             }
         };
         Learner.Step step = learner.update(draws);
+        learner.policy(policy);
+        boolean measured = profile.isPresent() && profile.get().end();
         boolean skipped = !step.notFinite().isEmpty();
         skippedInARow = skipped ? skippedInARow + 1 : 0;
         if (skipped) {
@@ -233,6 +244,10 @@ public final class TrainLoop implements AutoCloseable {
                 (System.nanoTime() - start) / 1e9, backend.memory().peakBytes(), planned, skipped, outcome.details(), draws.means());
         run.append(metrics);
         listener.updated(metrics, config.updates());
+        if (measured) {
+            run.writeProfile(profile.get().json(updates));
+            profile.get().lines(updates).forEach(listener::said);
+        }
     }
 
     /// An update without finite numbers leaves the weights as they are; too many of them in a row end the run, and leave behind what was there.

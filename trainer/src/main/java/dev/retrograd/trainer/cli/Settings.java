@@ -38,7 +38,7 @@ final class Settings implements IDefaultValueProvider {
 
     private static final ObjectMapper JSON = new ObjectMapper().enable(JsonParser.Feature.STRICT_DUPLICATE_DETECTION).enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
     /// Of this call, not of the run.
-    private static final Set<String> NOT_SETTINGS = Set.of("help", "version", "verbose", "config", "resume", "output", "open-report");
+    private static final Set<String> NOT_SETTINGS = Set.of("help", "version", "verbose", "config", "resume", "output", "open-report", "profile");
 
     /// Settings of which a layer that has one overrides the other.
     static final Map<String, String> ALTERNATIVES = Map.of("prompt", "prompts", "prompts", "prompt");

@@ -2,6 +2,7 @@ package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.PlanBackend;
+import dev.retrograd.core.ProfiledBackend;
 import dev.retrograd.core.io.ModelFormatException;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.clip.ImageFeatures;
@@ -9,6 +10,7 @@ import dev.retrograd.trainer.RunDirectory;
 import dev.retrograd.trainer.Tracked;
 import dev.retrograd.trainer.TrainConfig;
 import dev.retrograd.trainer.TrainLoop;
+import dev.retrograd.trainer.UpdateProfile;
 import dev.retrograd.trainer.report.HtmlReport;
 import dev.retrograd.trainer.report.ModelCard;
 import dev.retrograd.trainer.report.RunRecorder;
@@ -51,6 +53,9 @@ final class Train implements Callable<Integer> {
     @Option(names = "--open-report", description = "Serve the run's page on this machine while it trains, and open a browser where there is one.")
     private boolean openReport;
 
+    @Option(names = "--profile", description = "Measure the third update (the last, of fewer): time, launches, FLOPs and bytes by kernel and by segment are printed, and written to profile.json.")
+    private boolean profile;
+
     @ParentCommand
     private Main main;
 
@@ -61,11 +66,15 @@ final class Train implements Callable<Integer> {
         TrainOptions.Request request = options.request();
         Resume from = Resume.find(resume, output);
         Path folder = from.run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
-        try (Interrupt interrupt = main.interruptible(); Backend backend = options.model().backend(spec.commandLine().getOut()); RunDirectory run = RunDirectory.open(folder)) {
+        try (Interrupt interrupt = main.interruptible(); Backend device = options.model().backend(spec.commandLine().getOut()); RunDirectory run = RunDirectory.open(folder)) {
             if (run.isUsed() && resume == null) {
                 throw new IOException(folder + ": holds a run already; go on with --resume " + folder + " or choose another --output");
             }
-            return train(request, from, backend, run, interrupt);
+            if (!profile) {
+                return train(request, from, device, run, interrupt, Optional.empty());
+            }
+            ProfiledBackend profiled = new ProfiledBackend(device);
+            return train(request, from, profiled.backend(), run, interrupt, Optional.of(new UpdateProfile(profiled)));
         }
     }
 
@@ -76,7 +85,7 @@ final class Train implements Callable<Integer> {
         }
     }
 
-    private int train(TrainOptions.Request request, Resume from, Backend backend, RunDirectory run, Interrupt interrupt) throws IOException {
+    private int train(TrainOptions.Request request, Resume from, Backend backend, RunDirectory run, Interrupt interrupt, Optional<UpdateProfile> profiler) throws IOException {
         PrintWriter out = spec.commandLine().getOut();
         try (StableDiffusion loaded = options.model().load(backend, out); Measure measure = new Measure(options.clip(backend))) {
             options.sayCutPrompts(out, request, loaded);
@@ -98,6 +107,7 @@ final class Train implements Callable<Integer> {
                 summary.forEach(out::println);
                 out.flush();
                 planned.planner().ifPresent(loop::follow);
+                profiler.ifPresent(loop::measure);
                 TrainLoop.Ending ending;
                 try (LiveReport _ = openReport ? LiveReport.open(run.folder(), out) : LiveReport.NONE) {
                     ending = loop.run();

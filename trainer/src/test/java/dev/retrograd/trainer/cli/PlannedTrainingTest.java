@@ -82,6 +82,35 @@ class PlannedTrainingTest {
         assertEquals(-1, Files.mismatch(folder.resolve("usual").resolve(lora), folder.resolve("budgeted").resolve(lora)));
     }
 
+    @Test void aProfileTellsWhatAnUpdateTookAndChangesNothing() throws IOException {
+        String settings = model() + "--truncation=full --steps=3 --batch-size=2 --micro-batch-size=2 --height=16 --width=24";
+        train("plain", settings).succeeds();
+        CommandLineRun run = train("profiled", settings + " --profile");
+        run.succeeds();
+        assertTrue(run.out().contains("profile of update 2: "), run.out());
+        Path lora = Path.of("lora", "pytorch_lora_weights.safetensors");
+        assertEquals(-1, Files.mismatch(folder.resolve("plain").resolve(lora), folder.resolve("profiled").resolve(lora)));
+        assertEquals(metrics("plain").getLast().get("peak_bytes"), metrics("profiled").getLast().get("peak_bytes"));
+        JsonNode profile = JSON.readTree(Files.readString(folder.resolve("profiled/profile.json")));
+        for (String what : List.of("flops", "bytes", "calls")) {
+            assertEquals(sum(profile.get("kernels"), what), sum(profile.get("segments"), what), what);
+        }
+        assertEquals(List.of("step #", "step #, again", "step #, backward"), names(profile.get("segments")).stream().filter(n -> n.startsWith("step")).sorted().toList());
+        CommandLineRun plan = CommandLineRun.of(("plan --json " + settings).split(" "));
+        plan.succeeds();
+        double planned = JSON.readTree(plan.out()).get("updates").get(1).get("flops").asDouble();
+        assertTrue(sum(profile.get("kernels"), "flops") >= planned && sum(profile.get("kernels"), "flops") < 1.1 * planned,
+                "the plan's FLOPs and the optimiser's, " + planned + ", got " + sum(profile.get("kernels"), "flops"));
+    }
+
+    private static long sum(JsonNode parts, String what) {
+        return parts.valueStream().mapToLong(p -> p.get(what).asLong()).sum();
+    }
+
+    private static List<String> names(JsonNode parts) {
+        return parts.valueStream().map(p -> p.get("name").asText()).toList();
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"1k", "3m"})
     void anImpossibleBudgetIsRefusedBeforeAnythingIsWritten(String budget) {
