@@ -23,7 +23,7 @@ public final class ProfiledBackend {
     public static final Observer NOBODY = _ -> { };
 
     private static final Set<String> TRANSFERS = Set.of("upload", "download", "floats", "ints", "share", "toFloats");
-    private static final Set<String> OTHERS = Set.of("name", "memory", "computes", "activations", "workspaceBytes", "launches", "empty", "synchronize", "close");
+    private static final Set<String> OTHERS = Set.of("name", "memory", "computes", "activations", "precision", "workspaceBytes", "launches", "empty", "synchronize", "close");
 
     private final Backend measured;
     private final Backend backend;
@@ -100,7 +100,7 @@ public final class ProfiledBackend {
 
     /// Makes the same call on tensors of the same shapes without values. One that is made of several is named as itself.
     private Map.Entry<String, PlanBackend.Cost> count(Method method, Object... arguments) throws Throwable {
-        try (PlanBackend shapes = new PlanBackend(measured.name(), 0, measured.activations())) {
+        try (PlanBackend shapes = new PlanBackend(measured.name(), 0, measured.precision())) {
             Object[] same = new Object[arguments.length];
             for (int i = 0; i < same.length; i++) {
                 same[i] = shape(shapes, arguments[i]);
