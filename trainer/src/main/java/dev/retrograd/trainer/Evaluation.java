@@ -23,7 +23,7 @@ import java.util.SequencedMap;
 final class Evaluation {
     /// Keys the noise apart from that of every update.
     private static final int NO_UPDATE = -1;
-    private static final int PAIRS_IN_A_ROW = 2;
+    private static final int LEAST_PAIRS_IN_A_ROW = 2;
 
     private final Sampler sampler;
     private final Reward reward;
@@ -93,7 +93,7 @@ final class Evaluation {
     /// One picture: each image before training with the one after it at its right.
     void compare(Path file, Grid before, Grid after) throws IOException {
         ImageGrid square = ImageGrid.of(prompts.size(), before.pixels().width());
-        ImageGrid pairs = new ImageGrid(PAIRS_IN_A_ROW * 2, square.gap(), square.enlargement());
+        ImageGrid pairs = new ImageGrid(2 * Math.max(LEAST_PAIRS_IN_A_ROW, (int) Math.sqrt(prompts.size())), square.gap(), square.enlargement());
         PngFile.write(file, pairs.composePairs(RgbImage.of(before.pixels()), RgbImage.of(after.pixels())), Map.of());
     }
 

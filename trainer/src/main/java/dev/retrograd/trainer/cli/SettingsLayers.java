@@ -54,11 +54,9 @@ final class SettingsLayers {
             MethodChoice method = MethodChoice.named(named.orElse("")).orElse(MethodChoice.ALIGNPROP);
             settings.overlay("the defaults of --method " + method, JSON.valueToTree(method.defaults()));
             if (embedded) {
-                List<String> rewards = values("--reward", args);
-                String all = rewards.isEmpty() ? asked.get("reward").orElse("") : String.join(Settings.SEPARATOR, rewards);
                 settings.preset(PRESET_ORIGIN, preset(TRAIN));
-                settings.preset(PRESET_ORIGIN, preset(TRAIN + " --reward " + RewardChoice.only(all).orElse("")));
-                settings.preset(PRESET_ORIGIN, preset(TRAIN + " --method " + method));
+                JsonNode ofMethod = preset(TRAIN + " --method " + method);
+                settings.preset(PRESET_ORIGIN, ofMethod.isEmpty() ? preset(TRAIN + " --reward " + reward(asked, args)) : ofMethod);
             }
         } else if (embedded) {
             settings.preset(PRESET_ORIGIN, preset(command.getCommandName()));
@@ -75,12 +73,19 @@ final class SettingsLayers {
 
     /// What the embedded model overrides of a command's defaults; empty if nothing.
     ///
-    /// @param command its name, `train --reward NAME` or `train --method NAME`, of which the later ones override the earlier
+    /// @param command its name, or `train --method NAME`, or else `train --reward NAME`, which lie over `train`
     static JsonNode preset(String command) throws IOException {
         try (InputStream in = SettingsLayers.class.getResourceAsStream(PRESET)) {
             JsonNode all = JSON.readTree(in);
             return all.has(command) ? all.get(command) : JSON.createObjectNode();
         }
+    }
+
+    /// The one reward that is raised, which may be wrong; empty if several are, or none is named.
+    private static String reward(Settings asked, String... args) {
+        List<String> given = values("--reward", args);
+        String all = given.isEmpty() ? asked.get("reward").orElse("") : String.join(Settings.SEPARATOR, given);
+        return RewardChoice.only(all).orElse("");
     }
 
     /// The value of an option as it will be parsed, the last one.

@@ -21,6 +21,8 @@ public final class Pretraining {
     private static final int PRINT_EVERY = 20;
     private static final int SAMPLES_PER_STAGE = 12;
     private static final int CHECKPOINTS_PER_STAGE = 12;
+    /// Grids of a stage's beginning: after so many updates, and after twice as many as before each.
+    private static final int FIRST_SAMPLE = 50;
 
     private final Backend backend;
     private final Recipe recipe;
@@ -43,20 +45,20 @@ public final class Pretraining {
         Stage open() throws IOException;
     }
 
-    private record Step(String name, Opening opening) {
+    private record Step(String name, String task, Opening opening) {
     }
 
     /// The stages in their order.
     private List<Step> steps() {
         ModelFolder files = new ModelFolder(folder);
         return List.of(
-                new Step("vae", () -> new VaeStage(backend, recipe, files)),
-                new Step("decoder", () -> new DecoderStage(backend, recipe, files)),
-                new Step("clip", () -> new ClipStage(backend, recipe, files)),
-                new Step("judge", () -> new JudgeStage(backend, recipe, files)),
-                new Step("unet", () -> new UNetStage(backend, recipe, files)),
-                new Step("aesthetic", () -> new AestheticStage(backend, recipe, files)),
-                new Step("preference", () -> new PreferenceStage(backend, recipe, files)));
+                new Step("vae", "learns to turn pictures into latents and back", () -> new VaeStage(backend, recipe, files)),
+                new Step("decoder", "learns sharper pictures of the same latents", () -> new DecoderStage(backend, recipe, files)),
+                new Step("clip", "learns which caption belongs to which picture", () -> new ClipStage(backend, recipe, files)),
+                new Step("judge", "learns to tell what a picture shows, for the measurements", () -> new JudgeStage(backend, recipe, files)),
+                new Step("unet", "encodes %,d pictures, then learns to draw latents from captions".formatted(recipe.latents()), () -> new UNetStage(backend, recipe, files)),
+                new Step("aesthetic", "rates pictures by rule, then learns to rate them", () -> new AestheticStage(backend, recipe, files)),
+                new Step("preference", "learns which of two pictures is the better one for a caption", () -> new PreferenceStage(backend, recipe, files)));
     }
 
     /// Names of the stages, in their order.
@@ -101,6 +103,7 @@ public final class Pretraining {
             return true;
         }
         long began = System.nanoTime();
+        lines.accept(step.name + ": " + step.task);
         try (Stage stage = step.opening.open(); Fit fit = new Fit(backend, stage.parameters(), stage.settings())) {
             Path checkpoint = folder.resolve("checkpoints/" + stage.name() + ".safetensors");
             if (Files.exists(checkpoint)) {
@@ -131,13 +134,13 @@ public final class Pretraining {
         while (!fit.done()) {
             Fit.Update update = fit.update(t -> stage.loss(t, fit.step()));
             boolean stopping = stop.getAsBoolean();
-            if (update.step() % PRINT_EVERY == 0 || fit.done()) {
+            if (fit.step() == 1 || fit.step() % PRINT_EVERY == 0 || fit.done()) {
                 // Of the updates since the last line: the first ones of a process are slow, and what else runs on the machine changes.
                 report(stage, update, (System.nanoTime() - reported) / 1e9 / (fit.step() - reportedStep));
                 reported = System.nanoTime();
                 reportedStep = fit.step();
             }
-            if (fit.step() % sampleEvery == 0 || fit.done()) {
+            if (shows(fit.step(), sampleEvery) || fit.done()) {
                 sample(stage, fit);
             }
             if (fit.step() % saveEvery == 0 || fit.done() || stopping) {
@@ -149,6 +152,11 @@ public final class Pretraining {
             }
         }
         return true;
+    }
+
+    /// Often at first, when most changes, then at even distances.
+    private static boolean shows(int step, int every) {
+        return step % every == 0 || step < every && step % FIRST_SAMPLE == 0 && Integer.bitCount(step / FIRST_SAMPLE) == 1;
     }
 
     private void report(Stage stage, Fit.Update update, double secondsPerStep) throws IOException {

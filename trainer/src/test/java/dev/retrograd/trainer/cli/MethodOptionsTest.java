@@ -1,6 +1,7 @@
 package dev.retrograd.trainer.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -42,6 +43,21 @@ class MethodOptionsTest {
         Path again = temp.resolve("again");
         CommandLineRun.train("--config=" + run.resolve("config.json"), "--output=" + again).succeeds();
         assertEquals(settings, config(again));
+    }
+
+    /// In place of the reward's, a method's own layer holds; several rewards have none.
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {"clip|alignprop|8", "CLIP:2|draft|8", "clip|refl|4", "clip,hps|alignprop|4", "compressibility|alignprop|4"})
+    void thePresetHasALayerForARewardThatNeedsOne(String reward, String method, int sampleImages) throws IOException {
+        Path run = temp.resolve("run");
+        CommandLineRun trained = CommandLineRun.train("--reward=" + reward, "--method=" + method, "--learning-rate=0.5", "--output=" + run);
+        trained.succeeds();
+        assertEquals(sampleImages, config(run).get("sample-images").intValue());
+        assertEquals(0.5, config(run).get("learning-rate").doubleValue(), "flags lie over it");
+        String preset = trained.out().lines().filter(l -> l.startsWith("preset ")).findFirst().orElseThrow();
+        assertTrue(preset.contains("save-every 5"), preset);
+        assertEquals(sampleImages == 8, preset.contains("sample-images 8"), preset);
+        assertFalse(preset.contains("learning-rate"), "a flag's: " + preset);
     }
 
     @Test void aRunStopsEarlyOnceItsImagesAreTooAlikeAndSaysWhatItMeasured() throws IOException {
