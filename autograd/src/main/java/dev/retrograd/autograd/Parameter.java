@@ -1,6 +1,7 @@
 package dev.retrograd.autograd;
 
 import dev.retrograd.core.Shape;
+import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
 
@@ -9,7 +10,7 @@ import dev.retrograd.core.Tensor;
 /// It holds its tensor until {@link #close()}.
 public final class Parameter implements AutoCloseable {
     private final String name;
-    private final Tensor value;
+    private Tensor value;
     private final Shape fileShape;
     private boolean trainable;
     private boolean closed;
@@ -35,6 +36,18 @@ public final class Parameter implements AutoCloseable {
 
     public Tensor value() {
         return value;
+    }
+
+    /// Puts another tensor in the place of its value, for what is recorded from now on, and lets go of the old one.
+    ///
+    /// @throws ShapeException if the shapes differ
+    public void value(Tensor next) {
+        if (!next.shape().equals(value.shape())) {
+            throw new ShapeException("parameter '" + name + "': its value must be " + value.shape() + ", got " + next.shape());
+        }
+        next.storage().retain();
+        value.storage().release("replacing the value of parameter '" + name + "'");
+        value = next;
     }
 
     public Spec spec() {

@@ -76,6 +76,14 @@ public final class Tape implements AutoCloseable {
         return new Var(this, p, frame);
     }
 
+    /// A weight that matrix products and convolutions read. One that is trained in float32 among 16-bit activations is rounded to their type each
+    /// time; its gradient is not. A frozen one is read in the type that it rests in.
+    public Var weight(Parameter p) {
+        Var w = parameter(p);
+        boolean rounds = p.trainable() && p.value().dtype() == DType.F32 && activations() != DType.F32;
+        return rounds ? w.to(activations()) : w;
+    }
+
     /// Shows an activation to the observer under the name that upstream's module has.
     public Var named(String name, Var v) {
         observer.accept(name, v.value());

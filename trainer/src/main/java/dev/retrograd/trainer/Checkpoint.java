@@ -1,6 +1,5 @@
 package dev.retrograd.trainer;
 
-import dev.retrograd.autograd.Parameter;
 import dev.retrograd.autograd.optim.AdamW;
 import dev.retrograd.autograd.optim.WeightEma;
 import dev.retrograd.core.Backend;
@@ -10,8 +9,6 @@ import dev.retrograd.core.io.ModelFormatException;
 import dev.retrograd.core.io.SafeTensors;
 import dev.retrograd.core.io.SafeTensorsWriter;
 import dev.retrograd.trainer.method.Method;
-import dev.retrograd.unet.LoraFile;
-import dev.retrograd.unet.LoraWeights;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -25,14 +22,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
-/// What a run is after some updates: LoRA weights, the optimiser's moments, the moving average, what the method remembers. All else is a function of the configuration.
+/// What a run is after some updates: the trained weights, the optimiser's moments, the moving average, what the method remembers. All else is a function of the configuration.
 ///
-/// A checkpoint is a folder `update-000010` with `state.safetensors` and the LoRA of that moment; it is written under another name and renamed, so that there is never half of one.
+/// A checkpoint is a folder `update-000010` with `state.safetensors` and, where a LoRA is trained, that of this moment; it is written under another name and renamed, so that there is never half of one.
 final class Checkpoint {
     private static final String STATE = "state.safetensors";
     private static final String FORMAT = "retrograd-checkpoint-1";
@@ -44,24 +42,30 @@ final class Checkpoint {
     private static final Pattern NAME = Pattern.compile("update-\\d{6,9}");
 
     private final Backend backend;
-    private final LoraWeights lora;
+    private final Trainee trainee;
     private final AdamW optimizer;
     private final Optional<WeightEma> ema;
     private final Method method;
 
-    Checkpoint(Backend backend, LoraWeights lora, AdamW optimizer, Optional<WeightEma> ema, Method method) {
+    Checkpoint(Backend backend, Trainee trainee, AdamW optimizer, Optional<WeightEma> ema, Method method) {
         this.backend = backend;
-        this.lora = lora;
+        this.trainee = trainee;
         this.optimizer = optimizer;
         this.ema = ema;
         this.method = method;
     }
 
+    /// Writes something into a folder.
+    @FunctionalInterface
+    interface Content {
+        void write(Path folder) throws IOException;
+    }
+
     /// Saves the state after so many updates.
     ///
-    /// @param exported the weights, which may be averages, for whoever reads the checkpoint's LoRA
+    /// @param exported the weights, which may be averages, for other readers
     /// @throws IOException if it cannot be written; nothing half-written is left
-    void save(Path checkpoints, int updates, Map<String, LoraFile.Update> exported, LoraFile.Naming naming) throws IOException {
+    void save(Path checkpoints, int updates, Content exported) throws IOException {
         Files.createDirectories(checkpoints);
         Path target = checkpoints.resolve(RunDirectory.updateName(updates));
         if (Files.exists(target)) {
@@ -75,7 +79,7 @@ final class Checkpoint {
             state.forEach((name, t) -> writer.add(name, backend, t));
             writer.metadata(CHECKSUM, checksum(updates, state));
             writer.write(fresh.resolve(STATE));
-            LoraFile.write(fresh.resolve(LoraFile.NAME), exported, naming);
+            exported.write(fresh);
             Files.move(fresh, target, StandardCopyOption.ATOMIC_MOVE);
         } finally {
             OutputFolder.deleteTree(fresh);
@@ -85,7 +89,7 @@ final class Checkpoint {
     /// Everything but the method's by name, in the innermost open scope.
     private Map<String, Tensor> state() {
         Map<String, Tensor> all = new HashMap<>();
-        lora.parameters().forEach(p -> all.put(p.name(), p.value()));
+        trainee.parameters().forEach(p -> all.put(p.name(), p.value()));
         all.putAll(optimizer.state());
         ema.ifPresent(e -> all.putAll(e.state()));
         return all;
@@ -104,29 +108,35 @@ final class Checkpoint {
             int updates = updates(file, tensors);
             Map<String, Tensor> own = state();
             if (!own.keySet().equals(tensors.names().stream().filter(n -> !n.startsWith(METHOD)).collect(Collectors.toSet()))) {
-                throw new ModelFormatException(file + ": was saved by a run with other --lora-targets or --ema than this one");
+                throw new ModelFormatException(file + ": was saved by a run with other --trainable, --lora-targets or --ema than this one");
             }
-            Map<String, Tensor> saved = new HashMap<>();
-            for (String name : tensors.names()) {
+            CRC32C crc = checksum(updates);
+            for (String name : new TreeSet<>(tensors.names())) {
                 if (own.containsKey(name) && !tensors.spec(name).equals(own.get(name).spec())) {
                     throw new ModelFormatException(file + ": tensor '" + name + "' must be " + own.get(name).spec() + " as this run's --lora-rank has it, got " + tensors.spec(name));
                 }
-                saved.put(name, tensors.load(backend, name));
+                add(crc, name, tensors.bytes(name));
             }
-            if (!checksum(updates, saved).equals(tensors.metadata().get(CHECKSUM))) {
-                throw new ModelFormatException(file + ": must have the checksum " + checksum(updates, saved) + " after its content, got " + tensors.metadata().get(CHECKSUM)
+            String checksum = Long.toHexString(crc.getValue());
+            if (!checksum.equals(tensors.metadata().get(CHECKSUM))) {
+                throw new ModelFormatException(file + ": must have the checksum " + checksum + " after its content, got " + tensors.metadata().get(CHECKSUM)
                         + "; it is damaged, resume from an earlier checkpoint");
             }
             Map<String, Tensor> remembered = new HashMap<>();
-            saved.keySet().stream().filter(n -> n.startsWith(METHOD)).forEach(n -> remembered.put(n.substring(METHOD.length()), saved.get(n)));
-            remembered.keySet().forEach(n -> saved.remove(METHOD + n));
-            restoreMethod(file, remembered);
-            for (Parameter p : lora.parameters()) {
-                backend.convert(saved.remove(p.name()), p.value());
+            for (String name : tensors.names()) {
+                if (name.startsWith(METHOD)) {
+                    remembered.put(name.substring(METHOD.length()), tensors.load(backend, name));
+                }
             }
+            restoreMethod(file, remembered);
+            // In place: of a whole UNet, there is no room for everything twice.
+            for (Map.Entry<String, Tensor> e : own.entrySet()) {
+                backend.upload(tensors.bytes(e.getKey()), e.getValue());
+            }
+            trainee.parameters().forEach(p -> own.remove(p.name()));
             Map<String, Tensor> averages = new HashMap<>();
-            ema.ifPresent(e -> e.state().keySet().forEach(n -> averages.put(n, saved.remove(n))));
-            optimizer.restore(saved);
+            ema.ifPresent(e -> e.state().keySet().forEach(n -> averages.put(n, own.remove(n))));
+            optimizer.restore(own);
             ema.ifPresent(e -> e.restore(averages));
             return updates;
         }
@@ -142,19 +152,28 @@ final class Checkpoint {
 
     /// Of the number of updates and every tensor's name and bytes: a disk's or a copy's silent errors must not go into training.
     private String checksum(int updates, Map<String, Tensor> state) {
-        CRC32C crc = new CRC32C();
-        crc.update(Integer.toString(updates).getBytes(StandardCharsets.UTF_8));
+        CRC32C crc = checksum(updates);
         new TreeMap<>(state).forEach((name, t) -> {
-            crc.update(name.getBytes(StandardCharsets.UTF_8));
             try (Arena arena = Arena.ofConfined()) {
                 MemorySegment bytes = arena.allocate(t.spec().bytes(), Long.BYTES);
                 backend.download(t, bytes);
-                for (long at = 0; at < bytes.byteSize(); at += CHUNK_BYTES) {
-                    crc.update(bytes.asSlice(at, Math.min(CHUNK_BYTES, bytes.byteSize() - at)).asByteBuffer());
-                }
+                add(crc, name, bytes);
             }
         });
         return Long.toHexString(crc.getValue());
+    }
+
+    private static CRC32C checksum(int updates) {
+        CRC32C crc = new CRC32C();
+        crc.update(Integer.toString(updates).getBytes(StandardCharsets.UTF_8));
+        return crc;
+    }
+
+    private static void add(CRC32C crc, String name, MemorySegment bytes) {
+        crc.update(name.getBytes(StandardCharsets.UTF_8));
+        for (long at = 0; at < bytes.byteSize(); at += CHUNK_BYTES) {
+            crc.update(bytes.asSlice(at, Math.min(CHUNK_BYTES, bytes.byteSize() - at)).asByteBuffer());
+        }
     }
 
     private static int updates(Path file, SafeTensors tensors) throws ModelFormatException {

@@ -7,7 +7,6 @@ import dev.retrograd.autograd.optim.AdamW;
 import dev.retrograd.autograd.optim.GradientClip;
 import dev.retrograd.autograd.optim.WeightEma;
 import dev.retrograd.core.Backend;
-import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
 import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.trainer.method.KlGuard;
@@ -15,14 +14,12 @@ import dev.retrograd.trainer.method.Method;
 import dev.retrograd.trainer.method.Outcome;
 import dev.retrograd.trainer.method.Parts;
 import dev.retrograd.trainer.method.Update;
-import dev.retrograd.unet.LoraWeights;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.function.Supplier;
 
-/// What a run trains, and how: LoRA weights, optimiser, averages and method, on the model's backend.
+/// What a run trains, and how: weights, optimiser, averages and method, on the model's backend.
 ///
 /// An update is the same on a backend that computes and on one that only plans.
 final class Learner implements AutoCloseable {
@@ -30,7 +27,7 @@ final class Learner implements AutoCloseable {
     private final TrainConfig config;
     private final Backend backend;
     private final Sampler sampler;
-    private final LoraWeights lora;
+    private final Trainee trainee;
     private final AdamW optimizer;
     private final Optional<WeightEma> ema;
     private final Method method;
@@ -52,39 +49,20 @@ final class Learner implements AutoCloseable {
         this.policy = policy;
         backend = task.model().backend();
         sampler = new Sampler(task.model(), config.sampler());
-        lora = startWeights();
-        optimizer = new AdamW(backend, lora.parameters(), config.optimizer().adamw());
+        trainee = Trainee.of(task, config);
+        optimizer = new AdamW(backend, trainee.parameters(), config.optimizer().adamw());
         OptionalDouble decay = config.optimizer().emaDecay();
-        ema = decay.isPresent() ? Optional.of(new WeightEma(backend, lora.parameters(), decay.getAsDouble())) : Optional.empty();
+        ema = decay.isPresent() ? Optional.of(new WeightEma(backend, trainee.parameters(), decay.getAsDouble())) : Optional.empty();
         method = config.method().start(new Parts(task.model(), config.sampler().chain(task.model()), task.reward(), config.loss(), path -> this.policy.of(path),
-                new KlGuard(config.regularisers().kl(), new WithoutLora())));
-    }
-
-    /// Attached to the UNet: those of a file, or fresh ones.
-    LoraWeights startWeights() {
-        return task.start().map(u -> LoraWeights.of(backend, task.model().unet(), u, 1))
-                .orElseGet(() -> SettingException.named("--lora-targets",
-                        () -> LoraWeights.fresh(backend, task.model().unet(), config.lora(), RandomStream.keyed(config.seed(), StreamKey.LORA.code()).nextU64())));
-    }
-
-    /// The base model is the model without its LoRA.
-    private final class WithoutLora implements KlGuard.Base {
-        @Override public <T> T run(Supplier<T> code) {
-            lora.detach();
-            try {
-                return code.get();
-            } finally {
-                lora.attach();
-            }
-        }
+                new KlGuard(config.regularisers().kl(), trainee)));
     }
 
     Sampler sampler() {
         return sampler;
     }
 
-    LoraWeights lora() {
-        return lora;
+    Trainee trainee() {
+        return trainee;
     }
 
     AdamW optimizer() {
@@ -127,7 +105,7 @@ final class Learner implements AutoCloseable {
         if (!Double.isFinite(outcome.loss())) {
             bad.add("loss");
         }
-        for (Parameter p : lora.parameters()) {
+        for (Parameter p : trainee.parameters()) {
             if (gradients.of(p).isPresent() && !isFinite(backend.toFloats(gradients.of(p).get()))) {
                 bad.add("gradient of " + p.name());
             }
@@ -149,7 +127,7 @@ final class Learner implements AutoCloseable {
         int number = update.number();
         try (Scope _ = backend.memory().open("update " + (number + 1)); Gradients gradients = new Gradients(backend)) {
             Outcome outcome = method.update(update, gradients);
-            GradientClip.Clipped clipped = config.optimizer().clip().apply(backend, gradients, lora.parameters());
+            GradientClip.Clipped clipped = config.optimizer().clip().apply(backend, gradients, trainee.parameters());
             double norm = clipped.norm(backend);
             List<String> notFinite = Double.isFinite(norm) && Double.isFinite(outcome.loss()) ? List.of() : notFinite(outcome, gradients);
             double rate = config.optimizer().schedule().at(number);
@@ -162,11 +140,11 @@ final class Learner implements AutoCloseable {
         }
     }
 
-    /// Frees the LoRA and the optimiser's state.
+    /// Frees the trained weights and the optimiser's state.
     @Override public void close() {
         method.close();
         ema.ifPresent(WeightEma::close);
         optimizer.close();
-        lora.close();
+        trainee.close();
     }
 }

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Map;
 import java.util.regex.Pattern;
@@ -30,6 +31,7 @@ import java.util.stream.Stream;
 /// | `report.html` | all of it on one page |
 /// | `checkpoints/update-000010/` | what resuming needs, and the LoRA so far |
 /// | `lora/pytorch_lora_weights.safetensors` | the result |
+/// | `model/` | the result where the whole UNet is trained: a diffusers folder |
 public final class RunDirectory implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
 
@@ -106,6 +108,25 @@ public final class RunDirectory implements AutoCloseable {
     /// The folder of the result, made if need be.
     public Path loraFolder() throws IOException {
         return Files.createDirectories(folder.resolve("lora"));
+    }
+
+    /// The folder of a result that is a whole model.
+    public Path modelFolder() {
+        return folder.resolve("model");
+    }
+
+    /// Writes a whole model under another name and puts it in the place of {@link #modelFolder}.
+    ///
+    /// @throws IOException if it cannot be written; nothing half-written is left
+    Path replaceModel(Checkpoint.Content content) throws IOException {
+        Path fresh = Files.createTempDirectory(folder, ".saving-");
+        try {
+            content.write(fresh);
+            OutputFolder.deleteTree(modelFolder());
+            return Files.move(fresh, modelFolder(), StandardCopyOption.ATOMIC_MOVE);
+        } finally {
+            OutputFolder.deleteTree(fresh);
+        }
     }
 
     /// A file of sample images, e.g. `samples/update-000010.png`.

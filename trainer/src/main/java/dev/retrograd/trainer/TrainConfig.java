@@ -18,9 +18,10 @@ import dev.retrograd.unet.LoraFile;
 /// @param sampleImages most images in a sample grid of training prompts, and likewise of prompts never trained on
 /// @param naming of the tensors in LoRA files
 /// @param regularisers what keeps the model from collapsing
+/// @param trainable which weights; `lora` and `naming` are not read where they are all the UNet's
 public record TrainConfig(SamplerSettings sampler, MethodSettings method, RewardLoss loss, LoraConfig lora, OptimizerSettings optimizer,
         int updates, int batchSize, int microBatchSize, long seed, int saveEvery, int keepCheckpoints, int sampleEvery, int sampleImages, LoraFile.Naming naming,
-        Regularisers regularisers) {
+        Regularisers regularisers, Trainable trainable) {
 
     private static final int LARGEST_BATCH = 1 << 20;
 
@@ -40,8 +41,19 @@ public record TrainConfig(SamplerSettings sampler, MethodSettings method, Reward
         loss = method.loss(loss);
     }
 
+    /// Of a LoRA.
+    public TrainConfig(SamplerSettings sampler, MethodSettings method, RewardLoss loss, LoraConfig lora, OptimizerSettings optimizer, int updates, int batchSize, int microBatchSize, long seed,
+            int saveEvery, int keepCheckpoints, int sampleEvery, int sampleImages, LoraFile.Naming naming, Regularisers regularisers) {
+        this(sampler, method, loss, lora, optimizer, updates, batchSize, microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, sampleImages, naming, regularisers, Trainable.LORA);
+    }
+
+    /// The same run of other weights.
+    public TrainConfig with(Trainable other) {
+        return new TrainConfig(sampler, method, loss, lora, optimizer, updates, batchSize, microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, sampleImages, naming, regularisers, other);
+    }
+
     /// The same run by another method.
     public TrainConfig with(MethodSettings other) {
-        return new TrainConfig(sampler, other, loss, lora, optimizer, updates, batchSize, microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, sampleImages, naming, regularisers);
+        return new TrainConfig(sampler, other, loss, lora, optimizer, updates, batchSize, microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, sampleImages, naming, regularisers, trainable);
     }
 }

@@ -11,19 +11,17 @@ import dev.retrograd.trainer.method.AlignProp;
 import dev.retrograd.trainer.method.Outcome;
 import dev.retrograd.trainer.prompts.PromptSource;
 import dev.retrograd.unet.LoraFile;
-import dev.retrograd.unet.LoraWeights;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.SequencedMap;
 import java.util.function.BooleanSupplier;
 
-/// One training run, from fresh or resumed LoRA weights to its folder of results.
+/// One training run, from fresh or resumed weights to its folder of results.
 ///
 /// A run is a pure function of configuration, model, reward and prompts: every random number is keyed by (seed, use, update, image).
 public final class TrainLoop implements AutoCloseable {
@@ -43,6 +41,7 @@ public final class TrainLoop implements AutoCloseable {
     private Optional<UpdateProfile> profile = Optional.empty();
     private int updates;
     private int skippedInARow;
+    private Optional<Path> result = Optional.empty();
 
     /// How a run ended.
     public enum Ending { DONE, STOPPED }
@@ -50,11 +49,18 @@ public final class TrainLoop implements AutoCloseable {
     /// What is trained, on what.
     ///
     /// @param heldOut prompts that are sampled to see the effect on what was never trained on; may be empty
-    /// @param start weights to start from; empty for fresh ones
+    /// @param start LoRA to start from; empty for a fresh one
     /// @param tracked what is measured beside the reward; closed by the caller
     /// @param clip by which diversity is measured; closed by the caller
+    /// @param writer of the result where the whole UNet is trained
     public record Task(StableDiffusion model, Reward reward, PromptSource prompts, List<String> heldOut, Optional<SequencedMap<String, LoraFile.Update>> start,
-            Tracked tracked, Optional<ImageFeatures> clip) {
+            Tracked tracked, Optional<ImageFeatures> clip, ModelWriter writer) {
+
+        /// Of a UNet that was trained as a whole, writing that alone.
+        public Task(StableDiffusion model, Reward reward, PromptSource prompts, List<String> heldOut, Optional<SequencedMap<String, LoraFile.Update>> start, Tracked tracked,
+                Optional<ImageFeatures> clip) {
+            this(model, reward, prompts, heldOut, start, tracked, clip, ModelWriter.UNET_ALONE);
+        }
 
         /// Without measuring diversity.
         public Task(StableDiffusion model, Reward reward, PromptSource prompts, List<String> heldOut, Optional<SequencedMap<String, LoraFile.Update>> start, Tracked tracked) {
@@ -79,12 +85,18 @@ public final class TrainLoop implements AutoCloseable {
         List<String> measured = prompts.subList(0, Math.min(prompts.size(), config.regularisers().diversityPrompts()));
         diversity = measured.isEmpty() ? Optional.empty()
                 : task.clip().map(c -> new SampledDiversity(learner.sampler(), c, measured, config.seed(), config.microBatchSize(), latent));
-        checkpoint = new Checkpoint(backend, learner.lora(), learner.optimizer(), learner.ema(), learner.method());
+        checkpoint = new Checkpoint(backend, learner.trainee(), learner.optimizer(), learner.ema(), learner.method());
         evaluation = new Evaluation(learner.sampler(), task, config, diversity, latent);
     }
 
-    public LoraWeights lora() {
-        return learner.lora();
+    /// What is trained, in a few words.
+    public String describe() {
+        return learner.trainee().describe();
+    }
+
+    /// File or folder of the result, once there is one.
+    public Optional<Path> result() {
+        return result;
     }
 
     /// Updates done so far.
@@ -141,8 +153,7 @@ public final class TrainLoop implements AutoCloseable {
             Evaluation.Grid after = grid(updates);
             evaluation.compare(run.sample("before-after"), before, after);
             evaluation.summary(before, after).forEach(listener::said);
-            Path result = run.loraFolder().resolve(LoraFile.NAME);
-            LoraFile.write(result, exported(), config.naming());
+            averaged(() -> result = Optional.of(learner.trainee().write(run)));
             return Ending.DONE;
         } catch (StopRequested e) {
             return stopped();
@@ -156,17 +167,28 @@ public final class TrainLoop implements AutoCloseable {
     }
 
     private void save() throws IOException {
-        checkpoint.save(run.checkpoints(), updates, exported(), config.naming());
+        checkpoint.save(run.checkpoints(), updates, this::export);
         Checkpoint.prune(run.checkpoints(), config.keepCheckpoints());
     }
 
-    /// The averages where there are any, else the weights.
-    private Map<String, LoraFile.Update> exported() {
+    /// What writes files.
+    @FunctionalInterface
+    private interface Writing {
+        void run() throws IOException;
+    }
+
+    private void export(Path checkpoint) throws IOException {
+        averaged(() -> learner.trainee().writeInto(checkpoint));
+    }
+
+    /// With the averages in place where there are any, else with the weights.
+    private void averaged(Writing writing) throws IOException {
         if (learner.ema().isEmpty()) {
-            return learner.lora().updates(backend);
+            writing.run();
+            return;
         }
         try (WeightEma.Swap _ = learner.ema().get().swapIn()) {
-            return learner.lora().updates(backend);
+            writing.run();
         }
     }
 
@@ -197,12 +219,7 @@ public final class TrainLoop implements AutoCloseable {
 
     /// A resumed run compares with the weights that it once started from.
     private Evaluation.Grid original() {
-        learner.lora().detach();
-        try (LoraWeights _ = learner.startWeights()) {
-            return evaluation.grid(this::report);
-        } finally {
-            learner.lora().attach();
-        }
+        return learner.trainee().atStart(() -> evaluation.grid(this::report));
     }
 
     private void report(String what, long done, long total) {
@@ -258,12 +275,12 @@ public final class TrainLoop implements AutoCloseable {
             return;
         }
         Path failed = run.folder().resolve("failed");
-        checkpoint.save(failed, number, exported(), config.naming());
+        checkpoint.save(failed, number, this::export);
         AtomicFile.writeString(failed.resolve(RunDirectory.updateName(number)).resolve("not-finite.txt"), String.join("\n", bad) + "\n");
         throw new IllegalStateException(what + "; state before it and all names are in " + failed + ", checkpoints are intact; try a lower --learning-rate, or a stronger --max-grad-norm");
     }
 
-    /// Frees the LoRA and the optimiser's state.
+    /// Frees the trained weights and the optimiser's state.
     @Override public void close() {
         learner.close();
     }

@@ -100,7 +100,7 @@ public final class UpdatePlanner implements AutoCloseable {
         if (config.sampler().guidance() > 1) {
             flags.append(" --guidance 1,");
         }
-        return flags.append(" a smaller --height and --width, or a smaller --lora-rank").toString();
+        return flags.append(" a smaller --height and --width, or ").append(config.trainable() == Trainable.FULL ? "--trainable lora" : "a smaller --lora-rank").toString();
     }
 
     @Override public void close() {

@@ -61,7 +61,7 @@ public final class Conv2d implements Adaptable {
 
     public Var forward(Var x) {
         Tape t = x.tape();
-        Var y = x.apply(new dev.retrograd.autograd.op.Conv2d(geometry), t.parameter(weight), t.parameter(bias));
+        Var y = x.apply(new dev.retrograd.autograd.op.Conv2d(geometry), t.weight(weight), t.parameter(bias));
         for (Lora lora : loras) {
             y = y.plus(lora.forward(x, geometry));
         }

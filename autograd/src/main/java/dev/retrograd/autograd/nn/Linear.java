@@ -66,7 +66,7 @@ public final class Linear implements Adaptable {
 
     public Var forward(Var x) {
         Tape t = x.tape();
-        List<Var> in = new ArrayList<>(List.of(t.parameter(weight)));
+        List<Var> in = new ArrayList<>(List.of(t.weight(weight)));
         if (loras.isEmpty()) {
             bias.ifPresent(b -> in.add(t.parameter(b)));
             return x.apply(new dev.retrograd.autograd.op.Linear(), in.toArray(Var[]::new));

@@ -134,7 +134,7 @@ public final class AdamW implements AutoCloseable {
         return s.parameter.name() + ".step";
     }
 
-    /// Takes over a state that {@link #state()} gave; copies it.
+    /// Takes over a state that {@link #state()} gave; copies it, but for moments that are this optimiser's own tensors.
     ///
     /// @throws IllegalArgumentException if a name is missing or unknown, or a shape or type differs; nothing is changed then
     public void restore(Map<String, Tensor> saved) {
@@ -143,8 +143,8 @@ public final class AdamW implements AutoCloseable {
             Owned.requireNames("adamw", own.keySet(), saved.keySet());
             own.forEach((name, t) -> Owned.requireSpec("adamw", name, t, saved.get(name)));
             for (Slot s : slots) {
-                backend.convert(saved.get(s.m.name()), s.m);
-                backend.convert(saved.get(s.v.name()), s.v);
+                Owned.take(backend, saved.get(s.m.name()), s.m);
+                Owned.take(backend, saved.get(s.v.name()), s.v);
                 long[] t = new long[1];
                 backend.download(saved.get(stepName(s)), MemorySegment.ofArray(t));
                 s.t = t[0];

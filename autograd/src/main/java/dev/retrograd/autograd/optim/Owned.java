@@ -69,4 +69,11 @@ final class Owned {
             throw new ShapeException(where + ": saved '" + name + "' must be " + own.spec() + ", got " + saved.spec());
         }
     }
+
+    /// Copies saved values, unless they are in place.
+    static void take(Backend b, Tensor saved, Tensor own) {
+        if (saved != own) {
+            b.convert(saved, own);
+        }
+    }
 }

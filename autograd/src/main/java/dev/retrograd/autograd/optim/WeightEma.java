@@ -121,7 +121,7 @@ public final class WeightEma implements AutoCloseable {
         return state;
     }
 
-    /// Takes over a state that {@link #state()} gave; copies it.
+    /// Takes over a state that {@link #state()} gave; copies it, but for averages that are this one's own tensors.
     ///
     /// @throws IllegalArgumentException if a name is missing or unknown, or a shape or type differs; nothing is changed then
     public void restore(Map<String, Tensor> saved) {
@@ -129,7 +129,7 @@ public final class WeightEma implements AutoCloseable {
             SequencedMap<String, Tensor> own = state();
             Owned.requireNames("ema", own.keySet(), saved.keySet());
             own.forEach((name, t) -> Owned.requireSpec("ema", name, t, saved.get(name)));
-            averages.forEach(t -> backend.convert(saved.get(t.name()), t));
+            averages.forEach(t -> Owned.take(backend, saved.get(t.name()), t));
             long[] n = new long[1];
             backend.download(saved.get(UPDATES), MemorySegment.ofArray(n));
             updates = n[0];

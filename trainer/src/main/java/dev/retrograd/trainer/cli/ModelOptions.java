@@ -5,11 +5,14 @@ import dev.retrograd.core.PlanBackend;
 import dev.retrograd.trainer.EmbeddedModel;
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.pretrain.RandomModel;
+import dev.retrograd.unet.ParameterFile;
 import dev.retrograd.unet.StableDiffusion;
+import dev.retrograd.unet.file.ModelExport;
 import dev.retrograd.unet.file.ModelFiles;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import picocli.CommandLine.Mixin;
@@ -105,6 +108,25 @@ final class ModelOptions {
         SettingException.require(prediction == null, "--prediction-type", "given with --model only", prediction);
         try (EmbeddedModel unpacked = EmbeddedModel.unpack()) {
             return StableDiffusion.load(backend, unpacked.files().model(), how());
+        }
+    }
+
+    /// Writes the whole model with other weights of the UNet, as a diffusers folder.
+    ///
+    /// @throws IOException if the model cannot be read again, or the folder not be written
+    void writeWith(Path folder, ParameterFile unet) throws IOException {
+        if (!embedded()) {
+            write(model, folder, unet);
+            return;
+        }
+        try (EmbeddedModel unpacked = EmbeddedModel.unpack()) {
+            write(unpacked.files().model(), folder, unet);
+        }
+    }
+
+    private void write(Path from, Path folder, ParameterFile unet) throws IOException {
+        try (ModelFiles files = ModelFiles.open(from, how())) {
+            new ModelExport(files, List.of(), Optional.empty()).withUNet(unet).folder(folder);
         }
     }
 }

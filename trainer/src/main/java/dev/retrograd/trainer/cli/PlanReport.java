@@ -7,6 +7,7 @@ import dev.retrograd.autograd.plan.Pass;
 import dev.retrograd.autograd.plan.RecomputationPlan;
 import dev.retrograd.core.Storage;
 import dev.retrograd.trainer.TrainConfig;
+import dev.retrograd.trainer.Trainable;
 import dev.retrograd.trainer.method.MethodSettings;
 import java.util.ArrayList;
 import java.util.List;
@@ -110,12 +111,12 @@ record PlanReport(String model, TrainConfig config, String device, PlannedRun.He
     List<String> lines() {
         List<String> lines = new ArrayList<>();
         lines.add(model + ", " + config.sampler().width() + "x" + config.sampler().height() + " pixels, " + config.sampler().steps() + " DDIM steps, guidance " + config.sampler().guidance()
-                + "; " + config.method() + "; " + config.batchSize() + " images per update, " + config.microBatchSize() + " at once; " + device);
+                + "; " + config.method() + (config.trainable() == Trainable.FULL ? "; all weights of the UNet; " : "; ") + config.batchSize() + " images per update, " + config.microBatchSize() + " at once; " + device);
         lines.add("");
         lines.add("peak memory" + most.k().map(k -> " with K = " + k + ", the most that a draw differentiates").orElse(""));
         row(lines, held.model(), "text encoder, UNet, VAE decoder");
         row(lines, held.rewards(), "rewards");
-        row(lines, held.training(), "LoRA weights, optimiser, averages");
+        row(lines, held.training(), config.trainable() == Trainable.FULL ? "float32 weights of the UNet, optimiser, averages" : "LoRA weights, optimiser, averages");
         row(lines, most.boundaries(), "boundaries between segments, gradients");
         row(lines, most.segmentBytes(), "largest segment: " + most.segment());
         row(lines, most.peak(), "tensors, all together");
@@ -148,7 +149,7 @@ record PlanReport(String model, TrainConfig config, String device, PlannedRun.He
     ObjectNode json() {
         ObjectNode all = JsonNodeFactory.instance.objectNode().put("model", model).put("device", device).put("method", config.method().toString()).put("width", config.sampler().width())
                 .put("height", config.sampler().height()).put("steps", config.sampler().steps()).put("batch_size", config.batchSize()).put("micro_batch_size", config.microBatchSize());
-        all.putObject("peak_bytes").put("model", held.model()).put("rewards", held.rewards()).put("lora_and_optimizer", held.training()).put("boundaries_and_gradients", most.boundaries())
+        all.putObject("peak_bytes").put("model", held.model()).put("rewards", held.rewards()).put("trained_and_optimizer", held.training()).put("boundaries_and_gradients", most.boundaries())
                 .put("largest_segment", most.segmentBytes()).put("tensors", most.peak()).put("workspace", workspace).put("host_staging", 0).put("total", most.peak() + workspace);
         all.put("largest_segment", most.segment());
         ArrayNode rows = all.putArray("updates");

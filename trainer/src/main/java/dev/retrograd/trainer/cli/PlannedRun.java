@@ -36,7 +36,7 @@ final class PlannedRun implements AutoCloseable {
     ///
     /// @param model text encoder, UNet and VAE decoder
     /// @param rewards models and constants of the reward and of what is measured beside it
-    /// @param training LoRA weights, the optimiser's moments, averages
+    /// @param training LoRA or float32 copies of the UNet's weights, the optimiser's moments, averages
     record Held(long model, long rewards, long training) {
         long all() {
             return model + rewards + training;
@@ -122,7 +122,7 @@ final class PlannedRun implements AutoCloseable {
         Pass run = most.run();
         List<String> lines = new ArrayList<>();
         String segment = run.fullest().map(p -> ByteSize.show(p.peak() - p.open()) + " in " + p.path() + (p.backward() ? " backward" : "")).orElse("none");
-        lines.add("memory: " + ByteSize.show(run.peak()) + " of tensors at most: model " + ByteSize.show(held.model()) + ", rewards " + ByteSize.show(held.rewards()) + ", LoRA and optimiser "
+        lines.add("memory: " + ByteSize.show(run.peak()) + " of tensors at most: model " + ByteSize.show(held.model()) + ", rewards " + ByteSize.show(held.rewards()) + ", trained weights and optimiser "
                 + ByteSize.show(held.training()) + ", boundaries and gradients " + ByteSize.show(boundaries(run)) + ", largest segment " + segment + "; workspace " + ByteSize.show(plan.workspaceBytes()));
         lines.add(String.format(Locale.ROOT, "recomputed: %d segments, %.1f %% of an update's FLOPs%s", most.recomputed().size(), 100.0 * run.recomputedFlops() / run.cost().flops(),
                 budget.isEmpty() ? "; --memory chooses otherwise" : ""));

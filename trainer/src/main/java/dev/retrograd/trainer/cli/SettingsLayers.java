@@ -3,12 +3,14 @@ package dev.retrograd.trainer.cli;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.retrograd.trainer.SettingException;
+import dev.retrograd.trainer.Trainable;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import picocli.CommandLine;
 
@@ -20,6 +22,9 @@ final class SettingsLayers {
 
     /// Whose presets `plan` shares.
     private static final String TRAIN = "train";
+
+    /// Weights that all move at once take smaller steps; the rate is that of the rivals which train the whole UNet, ReFL and RWR.
+    private static final Map<String, String> OF_FULL_TRAINING = Map.of("learning-rate", "1e-5");
 
     private SettingsLayers() {
     }
@@ -53,10 +58,17 @@ final class SettingsLayers {
             Optional<String> named = value("--method", args).or(() -> asked.get("method"));
             MethodChoice method = MethodChoice.named(named.orElse("")).orElse(MethodChoice.ALIGNPROP);
             settings.overlay("the defaults of --method " + method, JSON.valueToTree(method.defaults()));
+            boolean full = value("--trainable", args).or(() -> asked.get("trainable")).filter(t -> t.equalsIgnoreCase(Trainable.FULL.toString())).isPresent();
+            if (full) {
+                settings.overlay("the defaults of --trainable full", JSON.valueToTree(OF_FULL_TRAINING));
+            }
             if (embedded) {
                 settings.preset(PRESET_ORIGIN, preset(TRAIN));
                 JsonNode ofMethod = preset(TRAIN + " --method " + method);
                 settings.preset(PRESET_ORIGIN, ofMethod.isEmpty() ? preset(TRAIN + " --reward " + reward(asked, args)) : ofMethod);
+                if (full) {
+                    settings.preset(PRESET_ORIGIN, preset(TRAIN + " --trainable full"));
+                }
             }
         } else if (embedded) {
             settings.preset(PRESET_ORIGIN, preset(command.getCommandName()));
@@ -73,7 +85,7 @@ final class SettingsLayers {
 
     /// What the embedded model overrides of a command's defaults; empty if nothing.
     ///
-    /// @param command its name, or `train --method NAME`, or else `train --reward NAME`, which lie over `train`
+    /// @param command its name, `train --method NAME` or else `train --reward NAME`, which lie over `train`, or `train --trainable full`, over all of these
     static JsonNode preset(String command) throws IOException {
         try (InputStream in = SettingsLayers.class.getResourceAsStream(PRESET)) {
             JsonNode all = JSON.readTree(in);

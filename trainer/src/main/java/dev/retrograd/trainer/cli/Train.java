@@ -10,11 +10,11 @@ import dev.retrograd.trainer.RunDirectory;
 import dev.retrograd.trainer.Tracked;
 import dev.retrograd.trainer.TrainConfig;
 import dev.retrograd.trainer.TrainLoop;
+import dev.retrograd.trainer.Trainable;
 import dev.retrograd.trainer.UpdateProfile;
 import dev.retrograd.trainer.report.HtmlReport;
 import dev.retrograd.trainer.report.ModelCard;
 import dev.retrograd.trainer.report.RunRecorder;
-import dev.retrograd.unet.LoraFile;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -33,7 +33,7 @@ import picocli.CommandLine.Spec;
 
 /// `retrograd train`: aligns a model to a reward.
 @Command(name = "train", mixinStandardHelpOptions = true, sortOptions = false,
-        description = "Aligns a model to a reward: samples images, and trains a LoRA to raise their reward, by AlignProp, which sends the reward's gradient back through the denoising chain, or by one of its rivals.",
+        description = "Aligns a model to a reward: samples images, and trains a LoRA, or the whole UNet, to raise their reward, by AlignProp, which sends the reward's gradient back through the denoising chain, or by one of its rivals.",
         footer = {"", "Settings come from the method's defaults, the preset of the model inside the jar (without --model), then --config, then flags."})
 final class Train implements Callable<Integer> {
     private static final DateTimeFormatter RUN_NAME = DateTimeFormatter.ofPattern("yyyy-MM-dd-HHmmss");
@@ -114,8 +114,10 @@ final class Train implements Callable<Integer> {
                 }
                 Path report = HtmlReport.write(run.folder());
                 if (ending == TrainLoop.Ending.DONE) {
-                    ModelCard.write(run.folder(), run.loraFolder(), options.model().name());
-                    out.println("LoRA: " + run.loraFolder().resolve(LoraFile.NAME));
+                    Path result = loop.result().orElseThrow();
+                    boolean whole = settings.trainable() == Trainable.FULL;
+                    ModelCard.write(run.folder(), whole ? result : result.getParent(), options.model().name());
+                    out.println((whole ? "model: " : "LoRA: ") + result);
                     out.println("pictures: " + run.sample("before-after") + ", reward curve: " + run.rewardChart());
                     out.println("report: " + report);
                 }
@@ -155,7 +157,7 @@ final class Train implements Callable<Integer> {
     private void announce(PrintWriter out, RunDirectory run, TrainLoop loop, TrainConfig c, Reward objective) {
         out.println("model " + options.model().name() + ", " + c.sampler().width() + "x" + c.sampler().height() + " pixels, " + c.sampler().steps() + (c.sampler().edict().isPresent() ? " EDICT steps, guidance " : " DDIM steps, guidance ")
                 + c.sampler().guidance() + ", eta " + c.sampler().eta());
-        out.println("LoRA rank " + c.lora().rank() + " on " + String.join(", ", c.lora().targets()) + ": " + loop.lora().elements() + " trainable values");
+        out.println(loop.describe());
         out.println("method " + c.method());
         String preset = Settings.inForce(spec.commandLine());
         if (!preset.isEmpty()) {

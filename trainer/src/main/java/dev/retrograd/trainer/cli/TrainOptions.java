@@ -11,6 +11,7 @@ import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.Tracked;
 import dev.retrograd.trainer.TrainConfig;
 import dev.retrograd.trainer.TrainLoop;
+import dev.retrograd.trainer.Trainable;
 import dev.retrograd.trainer.method.MethodSettings;
 import dev.retrograd.trainer.method.RewardLoss;
 import dev.retrograd.trainer.prompts.PromptSource;
@@ -91,6 +92,9 @@ final class TrainOptions {
     @Mixin
     private RegulariserOptions regularisers;
 
+    @Option(names = "--trainable", paramLabel = "WHAT", defaultValue = "lora", description = "lora (low-rank updates beside frozen weights), or full (all weights of the UNet, in float32; the result is a whole model; learning-rate 1e-5 by default); default: ${DEFAULT-VALUE}.")
+    private Trainable trainable;
+
     @Option(names = "--lora-rank", paramLabel = "R", defaultValue = "4", description = "Default: ${DEFAULT-VALUE}.")
     private int loraRank;
 
@@ -140,6 +144,7 @@ final class TrainOptions {
     Request request(boolean elsewhere) throws IOException {
         boolean embedded = model.embedded() && !elsewhere;
         MethodSettings how = method.settings();
+        SettingException.require(lora == null || trainable == Trainable.LORA, "--lora", "left out with --trainable full (merge puts it into the model first)", lora);
         RewardOptions.Loader<? extends Reward> raised = how.needsGradient() ? reward.choose(embedded) : reward.chooseAny(embedded);
         PromptSource source = prompts.source();
         List<String> heldOut = prompts.heldOut(evalPrompts);
@@ -159,14 +164,14 @@ final class TrainOptions {
     /// @throws SettingException if they do not fit it
     TrainConfig config(Request request, StableDiffusion loaded) {
         return new TrainConfig(sampler.settings(loaded), request.method(), request.loss(), request.adapters(), request.optimizer(), updates, batchSize,
-                microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, sampleImages, loraNaming, regularisers.settings());
+                microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, sampleImages, loraNaming, regularisers.settings(), trainable);
     }
 
     /// What is trained, on what.
     ///
     /// @param objective on the model's backend, as `tracked`
     TrainLoop.Task task(Request request, StableDiffusion loaded, Reward objective, Tracked tracked, Optional<ImageFeatures> clip) throws IOException {
-        return new TrainLoop.Task(loaded, objective, request.prompts(), request.heldOut(), start(), tracked, clip);
+        return new TrainLoop.Task(loaded, objective, request.prompts(), request.heldOut(), start(), tracked, clip, model::writeWith);
     }
 
     /// What measures diversity, where there is such; its model lives until it is closed.

@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
-/// The `README.md` beside a LoRA: what it is, what it was trained on and how, how to use it. Its front matter is what model hubs read.
+/// The `README.md` beside a LoRA, or in the folder of a model that was trained as a whole: what it is, what it was trained on and how, how to use it. Its front matter is what model hubs read.
 public final class ModelCard {
     private static final String NAME = "README.md";
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -21,25 +21,25 @@ public final class ModelCard {
 
     private ModelCard() {}
 
-    /// Writes the card of a finished run's LoRA.
+    /// Writes the card of a finished run's result.
     ///
     /// @param run the run's folder
-    /// @param lora folder of the LoRA
+    /// @param result folder of the LoRA, or of the model
     /// @param model what the base model is called
     /// @throws IOException if the run cannot be read or the card not written
-    public static Path write(Path run, Path lora, String model) throws IOException {
+    public static Path write(Path run, Path result, String model) throws IOException {
         ObjectNode all = RunSummary.read(run);
         List<String> lines = new ArrayList<>();
-        frontMatter(lines, model);
         JsonNode config = all.get("config");
+        boolean whole = config.path("trainable").asText().equals("full");
+        frontMatter(lines, model, whole);
         String rewards = values(config.path("reward"));
         lines.add("# " + model + " aligned to " + rewards);
         lines.add("");
-        lines.add("A LoRA made by Retrograd with `--method " + config.path("method").asText() + "`"
-                + ": the reward's gradient went back through the denoising chain into low-rank weights of the UNet.");
+        lines.add("Made by Retrograd with `--method " + config.path("method").asText() + "`: " + (whole ? "a diffusers folder, all weights of whose UNet were trained." : "a LoRA of the UNet."));
         lines.add("");
         results(lines, all.get("metrics"));
-        usage(lines);
+        usage(lines, whole);
         lines.add("## Settings");
         lines.add("");
         lines.add("| setting | value |");
@@ -51,18 +51,18 @@ public final class ModelCard {
         }
         lines.add("");
         lines.add("Made by Retrograd " + all.path("environment").path("version").asText() + ". The base model's licence and limits apply.");
-        Path file = lora.resolve(NAME);
+        Path file = result.resolve(NAME);
         AtomicFile.writeString(file, String.join("\n", lines) + "\n");
         return file;
     }
 
-    private static void frontMatter(List<String> lines, String model) throws JsonProcessingException {
+    private static void frontMatter(List<String> lines, String model, boolean whole) throws JsonProcessingException {
         lines.add("---");
         // JSON strings are YAML strings.
         lines.add("base_model: " + JSON.writeValueAsString(model));
         lines.add("library_name: diffusers");
         lines.add("pipeline_tag: text-to-image");
-        lines.add("tags: [lora, text-to-image, stable-diffusion, diffusers, alignprop, retrograd]");
+        lines.add("tags: [" + (whole ? "" : "lora, ") + "text-to-image, stable-diffusion, diffusers, alignprop, retrograd]");
         lines.add("---");
         lines.add("");
     }
@@ -78,15 +78,16 @@ public final class ModelCard {
         lines.add("");
     }
 
-    private static void usage(List<String> lines) {
+    private static void usage(List<String> lines, boolean whole) {
         lines.add("## Use");
         lines.add("");
         lines.add("```python");
-        lines.add("pipe.load_lora_weights(\"FOLDER\", weight_name=\"pytorch_lora_weights.safetensors\")  # a diffusers StableDiffusionPipeline");
+        lines.add(whole ? "pipe = StableDiffusionPipeline.from_pretrained(\"FOLDER\")"
+                : "pipe.load_lora_weights(\"FOLDER\", weight_name=\"pytorch_lora_weights.safetensors\")  # a diffusers StableDiffusionPipeline");
         lines.add("```");
         lines.add("");
         lines.add("```");
-        lines.add("java -jar trainer.jar sample --model BASE --lora FOLDER --prompt \"…\"");
+        lines.add("java -jar trainer.jar sample --model " + (whole ? "FOLDER" : "BASE --lora FOLDER") + " --prompt \"…\"");
         lines.add("```");
         lines.add("");
     }

@@ -52,6 +52,8 @@ class PlannedTrainingTest {
         "--method=drtune --steps=4 --drtune-steps=2",
         "--method=draft-lv",
         "--method=refl",
+        "--trainable=full --steps=3 --truncation=fixed(2) --batch-size=2",
+        "--trainable=full --ema=0.9 --kl-coefficient=0.1 --truncation=full",
         "--truncation=full --steps=3 --height=64 --width=64 --memory=17m",
         "--truncation=full --steps=3 --batch-size=2 --micro-batch-size=2 --height=24 --memory=13m"})
     void measuredPeakIsThePlans(String settings) throws IOException {

@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -30,6 +31,7 @@ public final class ModelExport {
     private final ModelFiles files;
     private final List<Merge> merges;
     private final Optional<DType> dtype;
+    private final Map<Component, TensorFile> replaced = new EnumMap<>(Component.class);
 
     /// A LoRA and its factor.
     ///
@@ -54,6 +56,27 @@ public final class ModelExport {
         }
     }
 
+    /// Takes a UNet's weights from elsewhere, by diffusers' names.
+    ///
+    /// @param weights stays open until the model is written
+    /// @throws ModelFormatException if they are not those of this model's UNet; names the tensor
+    public ModelExport withUNet(TensorFile weights) throws IOException {
+        TensorFile own = files.weights(Component.UNET);
+        for (String name : own.names()) {
+            if (!weights.names().contains(name) || weights.shape(name).elements() != own.shape(name).elements()) {
+                throw new ModelFormatException(weights.source() + ": tensor '" + name + "' must be " + own.shape(name) + " as in " + own.source()
+                        + ", got " + (weights.names().contains(name) ? weights.shape(name) : "none"));
+            }
+        }
+        replaced.put(Component.UNET, weights);
+        return this;
+    }
+
+    private TensorFile weights(Component component) throws IOException {
+        TensorFile other = replaced.get(component);
+        return other == null ? files.weights(component) : other;
+    }
+
     private void require(String module, LoraFile.Update u) throws IOException {
         boolean text = module.startsWith(LoraFile.TEXT_ENCODER);
         TensorFile file = files.weights(text ? Component.TEXT_ENCODER : Component.UNET);
@@ -73,7 +96,7 @@ public final class ModelExport {
     /// @throws IOException if it cannot be written, or a weight is damaged
     public void folder(Path to) throws IOException {
         for (Component c : NETWORKS) {
-            TensorFile file = files.weights(c);
+            TensorFile file = weights(c);
             SafeTensorsWriter writer = new SafeTensorsWriter().metadata("format", "pt");
             for (String name : file.names()) {
                 add(writer, name, new Source(file, c, name), file.shape(name));
@@ -110,7 +133,7 @@ public final class ModelExport {
     }
 
     private void ldm(SafeTensorsWriter writer, Component component, String prefix, LdmNames names) throws IOException {
-        TensorFile file = files.weights(component);
+        TensorFile file = weights(component);
         for (String name : file.names()) {
             String inLdm = names.inLdm(name).orElseThrow(() -> new ModelFormatException(file.source() + ": tensor '" + name + "' has no name in a single file"));
             Shape shape = file.shape(name);
