@@ -34,6 +34,17 @@ public final class Gradients implements AutoCloseable {
         return Collections.unmodifiableSequencedSet(new LinkedHashSet<>(parameters));
     }
 
+    /// Adds a gradient that was computed elsewhere.
+    ///
+    /// @param gradient shaped as the parameter
+    /// @throws IllegalArgumentException if it is not
+    public void add(Parameter p, Tensor gradient) {
+        if (!gradient.shape().equals(p.spec().shape())) {
+            throw new IllegalArgumentException("gradients: that of '" + p.name() + "' must be " + p.spec().shape() + ", got " + gradient.shape());
+        }
+        add((Object) p, gradient);
+    }
+
     /// Adds a gradient, in place where nobody else holds the sum so far.
     void add(Object slot, Tensor gradient) {
         Tensor sum = table.get(slot);

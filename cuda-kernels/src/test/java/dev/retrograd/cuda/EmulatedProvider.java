@@ -3,13 +3,15 @@ package dev.retrograd.cuda;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendProvider;
 import dev.retrograd.core.NoDeviceException;
-import dev.retrograd.cuda.emulator.EmulatedDriver;
 import dev.retrograd.core.Precision;
+import dev.retrograd.cuda.emulator.EmulatedDriver;
+import java.util.Collections;
 import java.util.List;
 import java.util.Optional;
 
-/// The CUDA backend on the PTX emulator, for tests of other modules that name it in `META-INF/services`: `--device emulated`.
+/// Two devices of the CUDA backend on the PTX emulator, for tests of other modules that name it in `META-INF/services`: `--device emulated`.
 public final class EmulatedProvider implements BackendProvider {
+    private static final int DEVICES = 2;
     private static final long DEVICE_BYTES = 4L << 30;
 
     @Override public String kind() {
@@ -17,7 +19,7 @@ public final class EmulatedProvider implements BackendProvider {
     }
 
     @Override public List<String> devices() {
-        return List.of(Requirements.describe(new EmulatedDriver(DEVICE_BYTES).device()));
+        return Collections.nCopies(DEVICES, Requirements.describe(new EmulatedDriver(DEVICE_BYTES).device()));
     }
 
     @Override public List<Precision> precisions() {
@@ -25,8 +27,8 @@ public final class EmulatedProvider implements BackendProvider {
     }
 
     @Override public Backend open(int ordinal, Optional<Precision> precision) {
-        if (ordinal != 0) {
-            throw new NoDeviceException("emulated: this host has emulated:0 only, got emulated:" + ordinal);
+        if (ordinal >= DEVICES) {
+            throw new NoDeviceException("emulated: this host has emulated:0 and emulated:1 only, got emulated:" + ordinal);
         }
         return CudaProvider.open(new EmulatedDriver(DEVICE_BYTES), precision.orElse(precisions().getFirst()));
     }

@@ -23,7 +23,7 @@ import java.util.List;
 /// Rounding is `⌊x⌉ + (x − ⌊x⌉)³`, all else is linear. Images whose sides are no multiples of the minimum coded unit (MCU, 16 pixels
 /// at 4:2:0) are padded by repeating the last row and column, as encoders do. The roundings of YCbCr to 8 bits are left out.
 /// Source: ITU-T T.81 (DCT, tables, scan), JFIF 1.02 (colour), arXiv 2309.17400 (rounding). Parity: libjpeg.
-public final class DifferentiableJpeg implements AutoCloseable {
+final class DifferentiableJpeg implements AutoCloseable {
     private static final Resampling TRIANGLE = new Resampling(Resampling.Filter.BILINEAR, false);
 
     private final Backend backend;

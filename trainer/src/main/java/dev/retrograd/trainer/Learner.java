@@ -9,15 +9,14 @@ import dev.retrograd.autograd.optim.WeightEma;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Scope;
 import dev.retrograd.rewards.DifferentiableReward;
-import dev.retrograd.trainer.method.KlGuard;
 import dev.retrograd.trainer.method.Method;
+import dev.retrograd.trainer.method.MicroBatch;
 import dev.retrograd.trainer.method.Outcome;
-import dev.retrograd.trainer.method.Parts;
-import dev.retrograd.trainer.method.Update;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.Set;
 
 /// What a run trains, and how: weights, optimiser, averages and method, on the model's backend.
 ///
@@ -26,12 +25,9 @@ final class Learner implements AutoCloseable {
     private final TrainLoop.Task task;
     private final TrainConfig config;
     private final Backend backend;
-    private final Sampler sampler;
-    private final Trainee trainee;
+    private final Replica replica;
     private final AdamW optimizer;
     private final Optional<WeightEma> ema;
-    private final Method method;
-    private Segment.Policy policy;
 
     /// What an update gave beside changed weights.
     ///
@@ -46,23 +42,20 @@ final class Learner implements AutoCloseable {
     Learner(TrainLoop.Task task, TrainConfig config, Segment.Policy policy) {
         this.task = task;
         this.config = config;
-        this.policy = policy;
         backend = task.model().backend();
-        sampler = new Sampler(task.model(), config.sampler());
-        trainee = Trainee.of(task, config);
-        optimizer = new AdamW(backend, trainee.parameters(), config.optimizer().adamw());
+        replica = new Replica(task, config, policy);
+        List<Parameter> trained = trainee().parameters();
+        optimizer = new AdamW(backend, trained, config.optimizer().adamw());
         OptionalDouble decay = config.optimizer().emaDecay();
-        ema = decay.isPresent() ? Optional.of(new WeightEma(backend, trainee.parameters(), decay.getAsDouble())) : Optional.empty();
-        method = config.method().start(new Parts(task.model(), config.sampler().chain(task.model()), task.reward(), config.loss(), path -> this.policy.of(path),
-                new KlGuard(config.regularisers().kl(), trainee)));
+        ema = decay.isPresent() ? Optional.of(new WeightEma(backend, trained, decay.getAsDouble())) : Optional.empty();
     }
 
     Sampler sampler() {
-        return sampler;
+        return replica.sampler();
     }
 
     Trainee trainee() {
-        return trainee;
+        return replica.trainee();
     }
 
     AdamW optimizer() {
@@ -74,17 +67,17 @@ final class Learner implements AutoCloseable {
     }
 
     Method method() {
-        return method;
+        return replica.method();
     }
 
     /// What the tape stores and what it recomputes.
     Segment.Policy policy() {
-        return policy;
+        return replica.policy();
     }
 
     /// What the tape stores and what it recomputes from now on.
     void policy(Segment.Policy next) {
-        policy = next;
+        replica.policy(next);
     }
 
     /// Has the rewards compute ahead what they need of prompts, so that an update's memory does not depend on which prompts are new.
@@ -105,7 +98,7 @@ final class Learner implements AutoCloseable {
         if (!Double.isFinite(outcome.loss())) {
             bad.add("loss");
         }
-        for (Parameter p : trainee.parameters()) {
+        for (Parameter p : trainee().parameters()) {
             if (gradients.of(p).isPresent() && !isFinite(backend.toFloats(gradients.of(p).get()))) {
                 bad.add("gradient of " + p.name());
             }
@@ -122,12 +115,54 @@ final class Learner implements AutoCloseable {
         return true;
     }
 
+    /// Computes micro-batches one after the other into the same gradients: for those of a whole model there is no room twice.
+    private List<MicroBatch.Result> compute(UpdateDraws draws, List<MicroBatch> batches, String what, long total, Gradients gradients) {
+        draws.progress(what, 0, total);
+        long[] all = new long[1];
+        return batches.stream().map(batch -> method().compute(draws, batch, gradients, done -> {
+            all[0] += done;
+            draws.progress(what, all[0], total);
+        })).toList();
+    }
+
+    /// Has a crew compute micro-batches, and adds up what comes.
+    private List<MicroBatch.Result> compute(UpdateDraws draws, Crew crew, Crew.Work work, String what, long total, Gradients gradients) {
+        GradientSum sum = new GradientSum(work.batches().size(), trainee().parameters().size());
+        draws.progress(what, 0, total);
+        Object turn = new Object();
+        long[] all = new long[1];
+        crew.compute(work, (batch, progress) -> replica.compute(draws.again(), batch, progress), new Crew.Done() {
+            @Override public void take(int number, Computed computed) {
+                synchronized (turn) {
+                    sum.take(number, computed);
+                }
+            }
+
+            @Override public void progressed(long done) {
+                synchronized (turn) {
+                    all[0] += done;
+                    draws.progress(what, all[0], total);
+                }
+            }
+        });
+        sum.into(gradients, backend, trainee().parameters());
+        return sum.all().stream().map(c -> {
+            draws.measured(c.measured());
+            return c.result();
+        }).toList();
+    }
+
     /// Runs one update and changes the weights, unless the loss or a gradient is not finite.
-    Step update(Update update) {
-        int number = update.number();
+    ///
+    /// @param draws takes what is measured
+    /// @param recomputed as the update's plan has it, for replicas; empty where there is none
+    Step update(UpdateDraws draws, Crew crew, Optional<Set<String>> recomputed) {
+        int number = draws.number();
         try (Scope _ = backend.memory().open("update " + (number + 1)); Gradients gradients = new Gradients(backend)) {
-            Outcome outcome = method.update(update, gradients);
-            GradientClip.Clipped clipped = config.optimizer().clip().apply(backend, gradients, trainee.parameters());
+            Outcome outcome = method().update(draws, (batches, what, total, into) -> config.trainable() == Trainable.FULL
+                    ? compute(draws, batches, what, total, into)
+                    : compute(draws, crew, new Crew.Work(number, replica::weights, batches, recomputed), what, total, into), gradients);
+            GradientClip.Clipped clipped = config.optimizer().clip().apply(backend, gradients, trainee().parameters());
             double norm = clipped.norm(backend);
             List<String> notFinite = Double.isFinite(norm) && Double.isFinite(outcome.loss()) ? List.of() : notFinite(outcome, gradients);
             double rate = config.optimizer().schedule().at(number);
@@ -142,9 +177,8 @@ final class Learner implements AutoCloseable {
 
     /// Frees the trained weights and the optimiser's state.
     @Override public void close() {
-        method.close();
         ema.ifPresent(WeightEma::close);
         optimizer.close();
-        trainee.close();
+        replica.close();
     }
 }

@@ -74,7 +74,12 @@ public final class Tracked implements AutoCloseable {
 
         /// Scores more images.
         public void add(PixelBatch images, List<String> prompts) {
-            scores(images, prompts).forEach((name, scores) -> parts.computeIfAbsent(name, _ -> new ArrayList<>()).add(scores));
+            add(scores(images, prompts));
+        }
+
+        /// Takes scores of more images.
+        void add(SequencedMap<String, float[]> more) {
+            more.forEach((name, scores) -> parts.computeIfAbsent(name, _ -> new ArrayList<>()).add(scores));
         }
 
         /// All scores of each so far, by its name.

@@ -39,6 +39,7 @@ public final class TrainLoop implements AutoCloseable {
     private final Checkpoint checkpoint;
     private Optional<UpdatePlanner> planner = Optional.empty();
     private Optional<UpdateProfile> profile = Optional.empty();
+    private Crew crew = Crew.ALONE;
     private int updates;
     private int skippedInARow;
     private Optional<Path> result = Optional.empty();
@@ -114,6 +115,13 @@ public final class TrainLoop implements AutoCloseable {
     /// Measures one of the updates, says and writes what it took.
     public void measure(UpdateProfile by) {
         profile = Optional.of(by);
+    }
+
+    /// Has others compute the updates' micro-batches. The result is the same.
+    ///
+    /// @param who closed by the caller
+    public void share(Crew who) {
+        crew = who;
     }
 
     /// Goes on from a checkpoint.
@@ -246,7 +254,7 @@ public final class TrainLoop implements AutoCloseable {
                 report(what + "/" + config.updates(), done, total);
             }
         };
-        Learner.Step step = learner.update(draws);
+        Learner.Step step = learner.update(draws, crew, plan.map(RecomputationPlan::recomputed));
         learner.policy(policy);
         boolean measured = profile.isPresent() && profile.get().end();
         boolean skipped = !step.notFinite().isEmpty();

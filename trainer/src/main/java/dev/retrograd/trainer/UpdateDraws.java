@@ -15,13 +15,20 @@ class UpdateDraws implements Update {
     private final TrainConfig config;
     private final Sampler sampler;
     private final int number;
+    private final int images;
     private final Tracked.Collected measured;
 
     UpdateDraws(TrainLoop.Task task, TrainConfig config, Sampler sampler, int number) {
+        this(task, config, sampler, number, config.batchSize());
+    }
+
+    /// @param images fewer than an update's, to plan it
+    UpdateDraws(TrainLoop.Task task, TrainConfig config, Sampler sampler, int number, int images) {
         this.task = task;
         this.config = config;
         this.sampler = sampler;
         this.number = number;
+        this.images = images;
         measured = task.tracked().collect();
     }
 
@@ -30,7 +37,7 @@ class UpdateDraws implements Update {
     }
 
     @Override public int images() {
-        return config.batchSize();
+        return images;
     }
 
     @Override public int microBatch() {
@@ -72,6 +79,21 @@ class UpdateDraws implements Update {
     }
 
     @Override public void progress(String what, long done, long total) {
+    }
+
+    /// The same draws, with nothing measured.
+    UpdateDraws again() {
+        return new UpdateDraws(task, config, sampler, number, images);
+    }
+
+    /// All scores so far, by the name of what was measured.
+    SequencedMap<String, float[]> measured() {
+        return measured.all();
+    }
+
+    /// Takes over scores that were measured elsewhere.
+    void measured(SequencedMap<String, float[]> scores) {
+        measured.add(scores);
     }
 
     /// Means of what was measured.

@@ -60,11 +60,7 @@ public final class UpdatePlanner implements AutoCloseable {
     public Pass simulate(int number, Segment.Policy policy) {
         SegmentTrace trace = new SegmentTrace(plan, policy);
         learner.policy(trace);
-        learner.update(new UpdateDraws(task, config, learner.sampler(), number) {
-            @Override public int images() {
-                return UpdatePlanner.this.images();
-            }
-        });
+        learner.update(new UpdateDraws(task, config, learner.sampler(), number, images()), Crew.ALONE, Optional.empty());
         return trace.end();
     }
 

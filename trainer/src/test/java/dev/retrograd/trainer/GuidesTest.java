@@ -35,7 +35,7 @@ class GuidesTest {
     @TempDir private Path temp;
 
     @ParameterizedTest
-    @CsvSource({"tensors.md,", "reward.md,", "operator.md,", "sampling.md,ci-sd/model", "checkpoints.md,ci-sd/model/unet/diffusion_pytorch_model.safetensors"})
+    @CsvSource({"tensors.md,", "reward.md,", "operator.md,", "kernel.md,", "sampling.md,ci-sd/model", "checkpoints.md,ci-sd/model/unet/diffusion_pytorch_model.safetensors"})
     void aGuidesProgramPrintsWhatTheGuideSays(String guide, String file) throws IOException, ReflectiveOperationException {
         String text = Files.readString(Golden.repository().resolve("docs").resolve(guide));
         String name = compile(first(JAVA, text));
@@ -58,7 +58,7 @@ class GuidesTest {
             }
         };
         StringWriter messages = new StringWriter();
-        List<String> options = List.of("-d", temp.toString(), "-Xlint:all,-classfile,-path,-processing", "-Werror", "-proc:none", "-classpath", System.getProperty("java.class.path"));
+        List<String> options = List.of("-d", temp.toString(), "--add-modules", "jdk.incubator.vector", "-Xlint:all,-classfile,-path,-processing,-incubating", "-Werror", "-proc:none", "-classpath", System.getProperty("java.class.path"));
         assertTrue(compiler.getTask(messages, null, null, options, null, List.of(unit)).call(), messages.toString());
         return name;
     }

@@ -25,7 +25,8 @@ public record RecomputationPlan(Set<String> recomputed, Pass run) {
         return policy(recomputed);
     }
 
-    private static Segment.Policy policy(Set<String> recomputed) {
+    /// Recomputes segments of these paths and stores all others.
+    public static Segment.Policy policy(Set<String> recomputed) {
         return path -> recomputed.contains(path) ? Segment.Retention.RECOMPUTE : Segment.Retention.STORE;
     }
 

@@ -1,11 +1,13 @@
 package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.NoDeviceException;
 import dev.retrograd.core.Precision;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.SettingException;
 import java.io.PrintWriter;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -14,7 +16,7 @@ import picocli.CommandLine.Option;
 /// What computes, and in what precision.
 final class DeviceOptions {
     @Option(names = "--device", paramLabel = "DEVICE", defaultValue = Devices.AUTO,
-            description = "auto (an NVIDIA GPU if one can be used, else the CPU), cpu, cuda or cuda:N; default: ${DEFAULT-VALUE}.")
+            description = "auto (an NVIDIA GPU if one can be used, else the CPU), cpu, cuda or cuda:N; for train also several: cuda:0,1, cuda:all or cpu,cpu; default: ${DEFAULT-VALUE}.")
     private String device;
 
     @Option(names = "--precision", paramLabel = "TYPE", defaultValue = Devices.AUTO,
@@ -41,11 +43,45 @@ final class DeviceOptions {
     }
 
     private Backend open(PrintWriter out, Optional<Precision> wanted) {
-        Devices.Choice choice = new Devices().open(device.toLowerCase(Locale.ROOT), wanted, cpuOptions());
-        opened = choice.device() + ", " + choice.backend().precision();
-        out.println("device " + opened + choice.reasons());
-        out.flush();
+        List<String> all = new Devices().split(named());
+        SettingException.require(all.size() == 1, "--device", "one device for this command", "'" + device + "'");
+        return open(out, wanted, all, 0);
+    }
+
+    /// Opens one of several devices; says which they are, and what they compute in, in one line if it is the first.
+    ///
+    /// @param all as {@link #several} names them
+    Backend open(PrintWriter out, List<String> all, int which) {
+        return open(out, precision(), all, which);
+    }
+
+    private Backend open(PrintWriter out, Optional<Precision> wanted, List<String> all, int which) {
+        Devices.Choice choice = new Devices().open(all.get(which), wanted, cpuOptions(all.size()));
+        if (which == 0) {
+            opened = choice.device() + all.stream().skip(1).map(d -> ", " + d).collect(Collectors.joining()) + ", " + choice.backend().precision();
+            out.println("device " + opened + choice.reasons());
+            out.flush();
+        }
         return choice.backend();
+    }
+
+    /// The devices that are asked for, of one type: what is computed must not depend on which one does.
+    ///
+    /// @throws SettingException if no device can be called that, or they differ
+    /// @throws dev.retrograd.core.NoDeviceException if there are several and one cannot be used
+    List<String> several() {
+        Devices devices = new Devices();
+        try {
+            List<String> all = devices.split(named());
+            devices.requireOneType(all);
+            return all;
+        } catch (NoDeviceException e) {
+            throw new NoDeviceException(e.getMessage() + "; use --device cpu", e);
+        }
+    }
+
+    private String named() {
+        return device.toLowerCase(Locale.ROOT);
     }
 
     /// What was asked for; empty for `auto`.
@@ -74,18 +110,21 @@ final class DeviceOptions {
     ///
     /// @throws SettingException if no device can be called that, or it does not compute in what was asked for
     Planned planned() {
-        String name = device.toLowerCase(Locale.ROOT);
+        // What one of several takes, each of them takes.
+        String name = named().replaceFirst("(,|:all).*", "");
         return new Devices().planned(name.equals(Devices.AUTO) ? Devices.CPU : name, precision());
     }
 
     /// Opens the CPU, whatever is asked for.
     CpuBackend cpu() {
-        return new CpuBackend(cpuOptions());
+        return new CpuBackend(cpuOptions(1));
     }
 
-    private CpuBackend.Options cpuOptions() {
+    /// @param sharing CPUs that share the threads
+    private CpuBackend.Options cpuOptions(int sharing) {
         CpuBackend.Options options = CpuBackend.Options.defaults();
-        return threads == null ? options : SettingException.named("--threads", () -> options.withThreads(threads));
+        CpuBackend.Options all = threads == null ? options : SettingException.named("--threads", () -> options.withThreads(threads));
+        return all.withThreads(Math.max(1, all.threads() / sharing));
     }
 
     /// The device that was opened, and what it computes in.

@@ -14,11 +14,14 @@ import java.util.ServiceLoader;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /// What `--device` chooses among: the CPU, and the devices of every {@link BackendProvider} in the program.
 final class Devices {
     static final String AUTO = "auto";
     static final String CPU = "cpu";
+    private static final String ALL = ":all";
+    private static final Pattern ORDINAL = Pattern.compile("\\d{1,3}");
     /// Kinds that `auto` prefers to the CPU.
     private static final List<String> PREFERRED = List.of("cuda");
     private static final List<Precision> OF_THE_CPU = List.of(Precision.F32);
@@ -32,6 +35,55 @@ final class Devices {
     /// @param device which it is: `cuda:0 (NVIDIA …)`
     /// @param reasons why none is used that would have been preferred, each after `; `
     record Choice(Backend backend, String device, String reasons) {
+    }
+
+    /// The devices that a list names: `cuda:0,1`, `cuda:0,cuda:1`, `cuda:all`, `cpu,cpu`; a single one as it is.
+    ///
+    /// @throws SettingException if it is no such list, or names one twice that is not the CPU
+    /// @throws NoDeviceException if all of a kind are meant and it cannot be used
+    List<String> split(String devices) {
+        if (!devices.contains(",") && !devices.endsWith(ALL)) {
+            return List.of(devices);
+        }
+        List<String> all = new ArrayList<>();
+        for (String part : devices.split(",", -1)) {
+            if (part.endsWith(ALL)) {
+                BackendProvider provider = provider(part.substring(0, part.length() - ALL.length())).orElseThrow(() -> unknown(devices));
+                IntStream.range(0, provider.devices().size()).forEach(i -> all.add(provider.kind() + ":" + i));
+            } else if (ORDINAL.matcher(part).matches() && !all.isEmpty() && all.getLast().contains(":")) {
+                all.add(all.getLast().substring(0, all.getLast().indexOf(':') + 1) + part);
+            } else if (part.equals(CPU) || part.contains(":") && NAME.matcher(part).matches()) {
+                all.add(part);
+            } else {
+                throw unknown(devices);
+            }
+        }
+        SettingException.require(all.stream().distinct().count() == all.size() || all.stream().allMatch(CPU::equals), "--device", "a list that names each device once", "'" + devices + "'");
+        return all;
+    }
+
+    /// Refuses devices that differ.
+    ///
+    /// @param all as {@link #split} names them
+    /// @throws SettingException if there are two types
+    /// @throws NoDeviceException if one of several is not there
+    void requireOneType(List<String> all) {
+        if (all.size() > 1) {
+            List<String> types = all.stream().map(this::type).distinct().toList();
+            SettingException.require(types.size() == 1, "--device", "devices of one type, on which results depend", String.join(" and ", types));
+        }
+    }
+
+    private String type(String device) {
+        if (device.equals(CPU)) {
+            return CPU;
+        }
+        Named named = named(device);
+        List<String> there = named.provider().devices();
+        if (named.ordinal() >= there.size()) {
+            throw new NoDeviceException("--device: this host has " + there.size() + " devices of kind " + named.provider().kind() + ", numbered from 0, got " + device);
+        }
+        return there.get(named.ordinal());
     }
 
     /// Opens a device.
@@ -76,9 +128,13 @@ final class Devices {
         Matcher name = NAME.matcher(device);
         Optional<BackendProvider> provider = name.matches() ? provider(name.group(1)) : Optional.empty();
         if (provider.isEmpty()) {
-            throw new SettingException("--device: must be auto, cpu" + providers.stream().map(p -> ", " + p.kind() + ", " + p.kind() + ":N").collect(Collectors.joining()) + ", got '" + device + "'");
+            throw unknown(device);
         }
         return new Named(provider.get(), name.group(2) == null ? 0 : Integer.parseInt(name.group(2)));
+    }
+
+    private SettingException unknown(String device) {
+        return new SettingException("--device: must be auto, cpu" + providers.stream().map(p -> ", " + p.kind() + ", " + p.kind() + ":N").collect(Collectors.joining()) + ", got '" + device + "'");
     }
 
     private Optional<BackendProvider> provider(String kind) {

@@ -5,6 +5,7 @@ import java.io.PrintWriter;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -37,6 +38,16 @@ public final class Main implements Runnable {
     private CommandSpec spec;
 
     private final CompletableFuture<Integer> exitCode = new CompletableFuture<>();
+    private final Optional<Cluster.Crews> crews;
+
+    Main() {
+        this(Optional.empty());
+    }
+
+    /// @param crews who computes the updates of `train`; empty for this machine's devices
+    Main(Optional<Cluster.Crews> crews) {
+        this.crews = crews;
+    }
 
     /// Starts the program; ends the process with an [ExitCode].
     public static void main(String[] args) {
@@ -108,6 +119,10 @@ public final class Main implements Runnable {
     @Override
     public void run() {
         spec.commandLine().usage(spec.commandLine().getOut());
+    }
+
+    Optional<Cluster.Crews> crews() {
+        return crews;
     }
 
     boolean verbose() {

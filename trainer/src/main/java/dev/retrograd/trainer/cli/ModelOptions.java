@@ -60,6 +60,13 @@ final class ModelOptions {
         return device.open(out);
     }
 
+    /// The first of several devices, for a command that can use them.
+    ///
+    /// @param all as {@link DeviceOptions#several} names them
+    Backend backend(PrintWriter out, List<String> all, int which) {
+        return device.open(out, all, which);
+    }
+
     /// The device that {@link #backend} opened.
     String device() {
         return device.opened();

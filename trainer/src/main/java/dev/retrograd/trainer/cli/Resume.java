@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.cli;
 
+import dev.retrograd.core.io.AtomicFile;
 import dev.retrograd.trainer.RunDirectory;
 import dev.retrograd.trainer.SettingException;
 import java.io.IOException;
@@ -9,6 +10,7 @@ import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /// What `--resume` names: a run, and the checkpoints in it to go on from.
@@ -20,6 +22,8 @@ record Resume(Optional<Path> run, List<Path> checkpoints) {
     /// No run is resumed.
     static final Resume NONE = new Resume(Optional.empty(), List.of());
     private static final String LATEST = "latest";
+    private static final String NOTE = ".latest";
+    private static final Pattern RUN_NAME = Pattern.compile("[^/\\\\]{1,255}");
 
     /// @param resume `latest`, a run folder or a checkpoint folder; null if it was not given
     /// @param output run folder of this call; null if it was not given
@@ -49,9 +53,31 @@ record Resume(Optional<Path> run, List<Path> checkpoints) {
         return RunDirectory.checkpointsOf(run).reversed();
     }
 
+    /// Notes that a run is the latest one, where it is in the usual folder: clocks go back, and copies are newer than what was copied.
+    ///
+    /// @throws IOException if that cannot be written
+    static void remember(Path run) throws IOException {
+        if (RUNS.toAbsolutePath().equals(run.toAbsolutePath().normalize().getParent())) {
+            AtomicFile.writeString(RUNS.resolve(NOTE), run.getFileName() + "\n");
+        }
+    }
+
+    private static Optional<Path> noted() throws IOException {
+        Path note = RUNS.resolve(NOTE);
+        if (!Files.isRegularFile(note)) {
+            return Optional.empty();
+        }
+        String name = Files.readString(note).strip();
+        return RUN_NAME.matcher(name).matches() ? Optional.of(RUNS.resolve(name)) : Optional.empty();
+    }
+
     private static Optional<Path> newestRun() throws IOException {
         if (!Files.isDirectory(RUNS)) {
             return Optional.empty();
+        }
+        Optional<Path> noted = noted();
+        if (noted.isPresent() && Files.isRegularFile(RunDirectory.configOf(noted.get()))) {
+            return noted;
         }
         try (Stream<Path> runs = Files.list(RUNS)) {
             return runs.filter(r -> Files.isRegularFile(RunDirectory.configOf(r))).max(Comparator.comparing(r -> r.toFile().lastModified()));

@@ -6,6 +6,7 @@ import dev.retrograd.core.ProfiledBackend;
 import dev.retrograd.core.io.ModelFormatException;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.clip.ImageFeatures;
+import dev.retrograd.trainer.DeviceCrew;
 import dev.retrograd.trainer.RunDirectory;
 import dev.retrograd.trainer.Tracked;
 import dev.retrograd.trainer.TrainConfig;
@@ -62,19 +63,25 @@ final class Train implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
+    TrainOptions options() {
+        return options;
+    }
+
     @Override public Integer call() throws IOException {
         TrainOptions.Request request = options.request();
         Resume from = Resume.find(resume, output);
+        List<String> devices = options.model().devices().several();
+        options.checkShared(devices.size() > 1 || main.crews().isPresent());
         Path folder = from.run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
-        try (Interrupt interrupt = main.interruptible(); Backend device = options.model().backend(spec.commandLine().getOut()); RunDirectory run = RunDirectory.open(folder)) {
+        try (Interrupt interrupt = main.interruptible(); Backend device = options.model().backend(spec.commandLine().getOut(), devices, 0); RunDirectory run = RunDirectory.open(folder)) {
             if (run.isUsed() && resume == null) {
                 throw new IOException(folder + ": holds a run already; go on with --resume " + folder + " or choose another --output");
             }
             if (!profile) {
-                return train(request, from, device, run, interrupt, Optional.empty());
+                return train(request, from, device, devices, run, interrupt, Optional.empty());
             }
             ProfiledBackend profiled = new ProfiledBackend(device);
-            return train(request, from, profiled.backend(), run, interrupt, Optional.of(new UpdateProfile(profiled)));
+            return train(request, from, profiled.backend(), devices, run, interrupt, Optional.of(new UpdateProfile(profiled)));
         }
     }
 
@@ -85,7 +92,7 @@ final class Train implements Callable<Integer> {
         }
     }
 
-    private int train(TrainOptions.Request request, Resume from, Backend backend, RunDirectory run, Interrupt interrupt, Optional<UpdateProfile> profiler) throws IOException {
+    private int train(TrainOptions.Request request, Resume from, Backend backend, List<String> devices, RunDirectory run, Interrupt interrupt, Optional<UpdateProfile> profiler) throws IOException {
         PrintWriter out = spec.commandLine().getOut();
         try (StableDiffusion loaded = options.model().load(backend, out); Measure measure = new Measure(options.clip(backend))) {
             options.sayCutPrompts(out, request, loaded);
@@ -93,6 +100,7 @@ final class Train implements Callable<Integer> {
             try (Reward objective = request.reward().on(backend);
                     Tracked tracked = options.tracked(request, backend);
                     PlannedRun planned = planned(request, backend);
+                    DeviceCrew crew = DeviceCrew.open(Replicas.of(options, request, devices));
                     RunProgress progress = new RunProgress(out);
                     RunRecorder recorder = new RunRecorder(progress);
                     TrainLoop loop = new TrainLoop(options.task(request, loaded, objective, tracked, measure.clip()), settings, run, recorder, interrupt::requested)) {
@@ -101,6 +109,7 @@ final class Train implements Callable<Integer> {
                     goOn(out, from, run, loop);
                 }
                 run.writeConfig(Settings.of(spec.commandLine()));
+                Resume.remember(run.folder());
                 run.writeEnvironment(Environment.current(options.model().device()));
                 recorder.start(run.tensorBoard(), loop.updates());
                 announce(out, run, loop, settings, objective);
@@ -108,6 +117,7 @@ final class Train implements Callable<Integer> {
                 out.flush();
                 planned.planner().ifPresent(loop::follow);
                 profiler.ifPresent(loop::measure);
+                loop.share(main.crews().map(c -> c.of(Settings.of(spec.commandLine()).toString())).orElse(crew));
                 TrainLoop.Ending ending;
                 try (LiveReport _ = openReport ? LiveReport.open(run.folder(), out) : LiveReport.NONE) {
                     ending = loop.run();

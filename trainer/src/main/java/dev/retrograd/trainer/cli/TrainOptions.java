@@ -132,6 +132,13 @@ final class TrainOptions {
             SequencedMap<String, RewardOptions.Loader<Reward>> tracked, RewardLoss loss, PromptSource prompts, List<String> heldOut, OptionalLong memory) {
     }
 
+    /// Refuses to share what cannot be shared.
+    ///
+    /// @param shared whether several devices compute an update
+    void checkShared(boolean shared) {
+        SettingException.require(!shared || trainable == Trainable.LORA, "--trainable", "lora on several devices (a whole model's gradients are too large to be added up in order)", trainable);
+    }
+
     ModelOptions model() {
         return model;
     }

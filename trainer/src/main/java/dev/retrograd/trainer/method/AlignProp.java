@@ -15,7 +15,7 @@ import java.util.function.IntConsumer;
 /// Reward backpropagation: the reward's gradient through reward, VAE and the kept denoising steps. Source: AlignProp (arXiv 2310.03739).
 ///
 /// Owns no weights: gradients go to whatever is trainable in the chain's UNet, and to the initial latent if it is asked for.
-public final class AlignProp implements Method {
+public final class AlignProp extends DirectMethod {
 
     /// Denoising steps, the decoder's blocks and the reward run again for their backward pass; inside each, everything is stored.
     public static final Segment.Policy RECOMPUTE_OUTERMOST = path -> {
@@ -23,13 +23,12 @@ public final class AlignProp implements Method {
         return path.equals(RewardGradient.DECODE) || inside.contains("/") ? Segment.Retention.STORE : Segment.Retention.RECOMPUTE;
     };
 
-    private final Parts parts;
     private final RewardGradient gradient;
     private final Truncation truncation;
 
     /// @param truncation which steps are differentiated
     public AlignProp(Parts parts, DifferentiableReward reward, Truncation truncation) {
-        this.parts = parts;
+        super(parts);
         this.truncation = truncation;
         gradient = new RewardGradient(parts, reward);
     }
@@ -42,14 +41,22 @@ public final class AlignProp implements Method {
     public record Pass(Var latent, DdimChain.Trajectory trajectory, Var pixels, Var scores, Var losses) {
     }
 
-    @Override public Outcome update(Update update, Gradients gradients) {
-        BitSet kept = truncation.draw(update.stream(update.number()), parts.chain().schedule().steps());
-        return DirectUpdate.of(update, parts, gradients, kept.cardinality(), (batch, into, weight, progress, forward) ->
-                gradient.differentiate(batch.prompts(), weight, into, tape -> {
-                    Var context = tape.constant(batch.context());
-                    DdimChain.Trajectory t = parts.chain().run(tape.constant(batch.latents()), context, kept, i -> tape.constant(batch.noise().apply(i)), progress);
-                    return new Drawn(t.last(), context, visits(t, kept));
-                }, forward));
+    /// Drawn from a stream of the update's own: one draw for all its micro-batches, wherever they are.
+    private BitSet kept(Update update) {
+        return truncation.draw(update.stream(update.number()), parts.chain().schedule().steps());
+    }
+
+    @Override int steps(Update update) {
+        return kept(update).cardinality();
+    }
+
+    @Override void run(Update update, Batch batch, Gradients gradients, double weight, IntConsumer progress, Consumer<RewardGradient.Pass> forward) {
+        BitSet kept = kept(update);
+        gradient.differentiate(batch.prompts(), weight, gradients, tape -> {
+            Var context = tape.constant(batch.context());
+            DdimChain.Trajectory t = parts.chain().run(tape.constant(batch.latents()), context, kept, i -> tape.constant(batch.noise().apply(i)), progress);
+            return new Drawn(t.last(), context, visits(t, kept));
+        }, forward);
     }
 
     /// The kept steps of a trajectory.

@@ -9,28 +9,31 @@ import dev.retrograd.unet.diffusion.DdimChain;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 
 /// Deep reward tuning: a few equally spaced steps are differentiated, and the UNet's input is cut off, so that gradients reach early steps through
 /// the sampler's linear path alone and do not explode. Source: arXiv 2405.00760 (ECCV 2024).
 ///
 /// The spacing is ⌊steps/K⌋ and the first trained step is drawn anew for each update. The paper's further option of ending the chain early is left out.
-public final class DrTune implements Method {
-    private final Parts parts;
+public final class DrTune extends DirectMethod {
     private final RewardGradient gradient;
     private final int trained;
 
     /// @param trained differentiated steps, 1..steps
     public DrTune(Parts parts, DifferentiableReward reward, int trained) {
-        this.parts = parts;
+        super(parts);
         this.trained = trained;
         gradient = new RewardGradient(parts, reward);
     }
 
-    @Override public Outcome update(Update update, Gradients gradients) {
+    @Override int steps(Update update) {
+        return trained;
+    }
+
+    @Override void run(Update update, Batch batch, Gradients gradients, double weight, IntConsumer progress, Consumer<RewardGradient.Pass> forward) {
         BitSet kept = spaced(update.stream(update.number()), parts.chain().schedule().steps(), trained);
-        return DirectUpdate.of(update, parts, gradients, trained, (batch, into, weight, progress, forward) ->
-                gradient.differentiate(batch.prompts(), weight, into, tape -> draw(tape, batch, kept, progress), forward));
+        gradient.differentiate(batch.prompts(), weight, gradients, tape -> draw(tape, batch, kept, progress), forward);
     }
 
     /// `trained` steps, ⌊steps/trained⌋ apart, from a random first one on.

@@ -18,23 +18,22 @@ import java.util.function.IntConsumer;
 /// each time the step is taken and differentiated anew. Source: DRaFT (arXiv 2309.17400), algorithm 1.
 ///
 /// The loss is the mean over the sampled image and its renoised versions, where the paper sums. Every version starts from the sampled image.
-public final class DraftLv implements Method {
-    private final Parts parts;
+final class DraftLv extends DirectMethod {
     private final RewardGradient gradient;
     private final int renoisings;
 
     /// @param renoisings the paper's n, 2
     public DraftLv(Parts parts, DifferentiableReward reward, int renoisings) {
-        this.parts = parts;
+        super(parts);
         this.renoisings = renoisings;
         gradient = new RewardGradient(parts, reward);
     }
 
-    @Override public Outcome update(Update update, Gradients gradients) {
-        return DirectUpdate.of(update, parts, gradients, 1 + renoisings, (batch, into, weight, progress, forward) -> run(update, batch, into, weight, progress, forward));
+    @Override int steps(Update update) {
+        return 1 + renoisings;
     }
 
-    private void run(Update update, Batch batch, Gradients gradients, double weight, IntConsumer progress, Consumer<RewardGradient.Pass> forward) {
+    @Override void run(Update update, Batch batch, Gradients gradients, double weight, IntConsumer progress, Consumer<RewardGradient.Pass> forward) {
         Backend b = parts.model().backend();
         DdimChain chain = parts.chain();
         int last = chain.schedule().steps() - 1;

@@ -8,7 +8,7 @@ import java.util.List;
 /// @param clean the latent whose image is scored, `[B,H,W,C]`
 /// @param context that the UNet saw
 /// @param visits the steps whose predicted noise is differentiated
-public record Drawn(Var clean, Var context, List<Visit> visits) {
+record Drawn(Var clean, Var context, List<Visit> visits) {
 
     public Drawn {
         visits = List.copyOf(visits);

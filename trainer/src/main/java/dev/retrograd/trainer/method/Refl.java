@@ -6,26 +6,29 @@ import dev.retrograd.autograd.Var;
 import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.unet.diffusion.DdimChain;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 
 /// Reward feedback learning: the chain runs unrecorded up to a random step of its last quarter, and the reward of the clean latent that this one
 /// step's prediction implies is differentiated through it. Source: ImageReward (arXiv 2304.05977), algorithm 1. Parity: ImageReward `ReFL.py`.
 ///
 /// Upstream draws the stop from steps 30..39 of 40; here it is from ⌊¾·steps⌋ to the last.
-public final class Refl implements Method {
-    private final Parts parts;
+final class Refl extends DirectMethod {
     private final RewardGradient gradient;
 
     public Refl(Parts parts, DifferentiableReward reward) {
-        this.parts = parts;
+        super(parts);
         gradient = new RewardGradient(parts, reward);
     }
 
-    @Override public Outcome update(Update update, Gradients gradients) {
+    @Override int steps(Update update) {
+        return 1;
+    }
+
+    @Override void run(Update update, Batch batch, Gradients gradients, double weight, IntConsumer progress, Consumer<RewardGradient.Pass> forward) {
         int steps = parts.chain().schedule().steps();
         int stop = (int) update.stream(update.number()).randint(earliest(steps), steps);
-        return DirectUpdate.of(update, parts, gradients, 1, (batch, into, weight, progress, forward) ->
-                gradient.differentiate(batch.prompts(), weight, into, tape -> draw(tape, batch, stop, progress), forward));
+        gradient.differentiate(batch.prompts(), weight, gradients, tape -> draw(tape, batch, stop, progress), forward);
     }
 
     /// The first step that the chain may stop at: 30 of 40.

@@ -8,10 +8,12 @@ import dev.retrograd.core.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 
 /// What a round of sampling left on the host, for the updates that train on it: numbers of each image, by name.
 final class Rollouts {
@@ -50,6 +52,16 @@ final class Rollouts {
             System.arraycopy(all, which[i] * each, some, i * each, each);
         }
         return some;
+    }
+
+    /// Micro-batches of some images, with some of what they have.
+    List<MicroBatch> microBatches(String kind, int size, int[] which, List<String> names) {
+        return IntStream.iterate(0, first -> first < which.length, first -> first + size).mapToObj(first -> {
+            int[] some = Arrays.copyOfRange(which, first, Math.min(first + size, which.length));
+            SequencedMap<String, float[]> rows = new LinkedHashMap<>();
+            names.forEach(name -> rows.put(name, of(name, some)));
+            return new MicroBatch(kind, draw, some, rows);
+        }).toList();
     }
 
     /// As tensors `[images,each]`, in the innermost open scope.

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.function.LongConsumer;
 import java.util.function.Supplier;
 
 /// Reward-weighted regression: rounds of sampling, each followed by epochs of the denoising loss on the sampled images, weighted by
@@ -26,10 +27,12 @@ import java.util.function.Supplier;
 ///
 /// The loss of an image is `w·mean‖ε_θ(x_t) − ε‖²` with a fresh timestep and noise each time, guidance inside. Source: DDPO (arXiv 2305.13301),
 /// §4.1, after Lee et al. (arXiv 2302.12192). Parity: jannerm/ddpo, but that the sampled latents are taken as they are, not decoded and encoded again.
-public final class Rwr implements Method {
+final class Rwr implements Method {
     private static final String CLEAN = "clean";
     private static final String WEIGHTS = "weights";
-    private static final String REWARDS = "rewards";
+    private static final String REWARDS = Sampling.REWARDS;
+    private static final String TRAIN = "train";
+    private static final String LOSSES = "losses";
     private static final int SHUFFLE = 1;
     private static final int NOISE = 2;
 
@@ -44,29 +47,33 @@ public final class Rwr implements Method {
         backend = parts.model().backend();
     }
 
-    @Override public Outcome update(Update update, Gradients gradients) {
+    @Override public Outcome update(Update update, MicroBatches batches, Gradients gradients) {
         int perEpoch = settings.samples() / update.images();
         int perRound = perEpoch * settings.epochs();
         int within = update.number() % perRound;
         if (within == 0) {
             // Only when all is sampled: a run that is broken off before goes on with nothing.
             rollouts = Optional.empty();
-            rollouts = Optional.of(sample(update));
+            rollouts = Optional.of(sample(update, batches, gradients));
         }
         Rollouts all = rollouts.orElseThrow(() -> new IllegalStateException("rwr: a round must go on with the images that it sampled, got none"));
         int[] shuffled = update.stream(all.draw(), SHUFFLE, within / perEpoch).randperm(all.images());
         int from = within % perEpoch * update.images();
-        Outcome outcome = train(update, all, Arrays.copyOfRange(shuffled, from, from + update.images()), gradients);
+        Outcome outcome = train(update, batches, all, Arrays.copyOfRange(shuffled, from, from + update.images()), gradients);
         if (within == perRound - 1) {
             rollouts = Optional.empty();
         }
         return outcome;
     }
 
-    private Rollouts sample(Update update) {
+    @Override public MicroBatch.Result compute(Update update, MicroBatch batch, Gradients gradients, LongConsumer done) {
+        return batch.kind().equals(TRAIN) ? differentiate(update, batch, gradients, done)
+                : Sampling.compute(update, batch, parts, done, (t, columns) -> columns.put(CLEAN, backend.toFloats(t.last().value())));
+    }
+
+    private Rollouts sample(Update update, MicroBatches batches, Gradients gradients) {
         Rollouts all = new Rollouts(update.number(), settings.samples());
-        Sampling.Rewards rewards = Sampling.of(update, parts, settings.samples(), (first, t) -> all.put(CLEAN, first, t.last().dim(0), backend.toFloats(t.last().value())));
-        all.put(REWARDS, 0, settings.samples(), rewards.rewards());
+        Sampling.Rewards rewards = Sampling.of(update, batches, parts, settings.samples(), all, gradients);
         all.put(WEIGHTS, 0, settings.samples(), weights(settings.temperature(), rewards.gains()));
         return all;
     }
@@ -88,31 +95,34 @@ public final class Rwr implements Method {
         return weights;
     }
 
-    private Outcome train(Update update, Rollouts all, int[] chosen, Gradients gradients) {
-        double[] loss = new double[1];
-        String what = "update " + (update.number() + 1);
-        update.progress(what, 0, chosen.length);
-        update.forEachMicroBatch((first, count) -> {
-            int[] which = Arrays.copyOfRange(chosen, first, first + count);
-            List<String> prompts = Arrays.stream(which).mapToObj(i -> update.prompts(all.draw(), i, 1).getFirst()).toList();
-            try (Scope _ = backend.memory().open("micro-batch"); Tape tape = new Tape(backend, parts.policy())) {
-                Var losses = losses(tape, update, all, which, tape.constant(update.context(prompts)));
-                for (float l : backend.toFloats(losses.value())) {
-                    loss[0] += l / chosen.length;
-                }
-                tape.backward(losses.apply(SumTo.all()).affine(1.0 / chosen.length, 0), gradients);
-            }
-            update.progress(what, first + count, chosen.length);
-        });
-        return new Outcome(1, all.of(REWARDS, chosen), loss[0], new LinkedHashMap<>());
+    private Outcome train(Update update, MicroBatches batches, Rollouts all, int[] chosen, Gradients gradients) {
+        List<MicroBatch.Result> results = batches.compute(all.microBatches(TRAIN, update.microBatch(), chosen, List.of(CLEAN, WEIGHTS)), "update " + (update.number() + 1), chosen.length, gradients);
+        double loss = 0;
+        for (float l : MicroBatch.join(results, LOSSES)) {
+            loss += l / chosen.length;
+        }
+        return new Outcome(1, all.of(REWARDS, chosen), loss, new LinkedHashMap<>());
+    }
+
+    private MicroBatch.Result differentiate(Update update, MicroBatch part, Gradients gradients, LongConsumer done) {
+        List<String> prompts = Arrays.stream(part.images()).mapToObj(i -> update.prompts(part.draw(), i, 1).getFirst()).toList();
+        SequencedMap<String, float[]> columns = new LinkedHashMap<>();
+        try (Scope _ = backend.memory().open("micro-batch"); Tape tape = new Tape(backend, parts.policy())) {
+            Var losses = losses(tape, update, part, tape.constant(update.context(prompts)));
+            columns.put(LOSSES, backend.toFloats(losses.value()));
+            tape.backward(losses.apply(SumTo.all()).affine(1.0 / update.images(), 0), gradients);
+        }
+        done.accept(part.count());
+        return new MicroBatch.Result(columns);
     }
 
     /// Weighted denoising losses, `[B]`.
-    private Var losses(Tape tape, Update update, Rollouts all, int[] which, Var context) {
+    private Var losses(Tape tape, Update update, MicroBatch part, Var context) {
+        int[] which = part.images();
         NoiseSchedule schedule = parts.model().schedule();
         Shape size = update.latents(which.length);
         int each = Math.toIntExact(size.elements()) / which.length;
-        float[] clean = all.of(CLEAN, which);
+        float[] clean = part.columns().get(CLEAN);
         float[] noised = new float[clean.length];
         float[] target = new float[clean.length];
         Guidance guidance = parts.chain().guidance();
@@ -140,7 +150,7 @@ public final class Rwr implements Method {
         Var predicted = predict.get();
         Var error = predicted.apply(new LinearCombination(0, 1, -1), tape.constant(backend.floats("target", size, target)));
         Shape perImage = Shape.of(which.length, 1, 1, 1);
-        Var weights = tape.constant(backend.floats("weights", Shape.of(which.length), all.of(WEIGHTS, which)));
+        Var weights = tape.constant(backend.floats("weights", Shape.of(which.length), part.columns().get(WEIGHTS)));
         Var losses = error.apply(Unary.pow(2)).apply(SumTo.mean(size, perImage)).reshape(which.length).times(weights);
         return parts.guard().active() ? losses.plus(parts.guard().penalty(predicted, predict).affine(parts.guard().coefficient(), 0)) : losses;
     }

@@ -5,6 +5,7 @@ import dev.retrograd.core.Shape;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.rewards.PixelBatch;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// One update as the training loop hands it to a method: which images, and where their prompts and noise come from.
 public interface Update {
@@ -42,19 +43,12 @@ public interface Update {
     /// Measures images beside their reward; to be called once for each image, outside of the scopes that made it.
     void measure(PixelBatch images, List<String> prompts);
 
-    /// Hears how many denoising steps of images are done.
+    /// Hears how much of the work is done; not where a replica computes.
     void progress(String what, long done, long total);
 
-    /// Does something for each micro-batch of the update's images, in order.
-    default void forEachMicroBatch(Part part) {
-        for (int first = 0; first < images(); first += microBatch()) {
-            part.run(first, Math.min(microBatch(), images() - first));
-        }
-    }
-
-    /// What is done for images `first` to `first + count − 1`.
-    @FunctionalInterface
-    interface Part {
-        void run(int first, int count);
+    /// Micro-batches of so many images that are drawn for this update.
+    default List<MicroBatch> microBatches(String kind, int images) {
+        return IntStream.iterate(0, first -> first < images, first -> first + microBatch())
+                .mapToObj(first -> new MicroBatch(kind, number(), first, Math.min(microBatch(), images - first))).toList();
     }
 }

@@ -3,7 +3,7 @@ package dev.retrograd.trainer.pretrain;
 /// The background of a scene.
 ///
 /// @param gradient whether the shade turns to gray from top to bottom: a bright one to a darker gray, a dark one to a lighter
-public record Backdrop(Shade shade, boolean gradient) {
+record Backdrop(Shade shade, boolean gradient) {
     private static final float BRIGHT = 0.6f;
     private static final float DARKER = 0.4f;
     private static final float LIGHTER_BY = 0.5f;

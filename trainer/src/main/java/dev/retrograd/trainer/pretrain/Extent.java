@@ -1,7 +1,7 @@
 package dev.retrograd.trainer.pretrain;
 
 /// The size of an object of the miniature world; its constants' names in lower case are the words of captions.
-public enum Extent {
+enum Extent {
     SMALL(11), LARGE(15);
 
     private final double radius;

@@ -3,7 +3,7 @@ package dev.retrograd.trainer.pretrain;
 /// The outline of an object of the miniature world; its constants' names in lower case are the words of captions.
 ///
 /// Coordinates are relative to the object's centre in units of its radius, x to the right and y down.
-public enum Figure {
+enum Figure {
     CIRCLE {
         @Override boolean contains(double x, double y) {
             return x * x + y * y <= 1;

@@ -6,7 +6,7 @@ package dev.retrograd.trainer.pretrain;
 /// @param batch examples per update
 /// @param rate peak learning rate, after `warmup` updates
 /// @param averaging decay of the moving average of weights, which is what a stage delivers
-public record FitSettings(int steps, int batch, double rate, int warmup, double averaging) {
+record FitSettings(int steps, int batch, double rate, int warmup, double averaging) {
     static final double BETA1 = 0.9;
     static final double BETA2 = 0.99;
     static final double EPS = 1e-8;

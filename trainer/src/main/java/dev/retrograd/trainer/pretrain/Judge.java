@@ -16,7 +16,7 @@ import java.util.Map;
 /// can judge models which were trained on a reward. No reward uses it.
 ///
 /// Four convolutions with stride 2, one fully connected layer over the whole 4×4 map, and one linear head per question.
-public final class Judge {
+final class Judge {
     private static final int[] WIDTHS = {16, 32, 48, 64};
     private static final int FEATURES = 96;
     private static final int GROUPS = 8;

@@ -9,7 +9,7 @@ import java.util.Optional;
 ///
 /// @param paint empty where the caption leaves the colour open
 /// @param second whether the picture's other object comes before it in reading order (left before right, top before bottom)
-public record NamedObject(Figure figure, Optional<Paint> paint, boolean second) {
+record NamedObject(Figure figure, Optional<Paint> paint, boolean second) {
 
     /// Reads any of the {@link Caption.Form}s, and words of a person's own: `a red circle`, `ring, green, right of a star`.
     ///

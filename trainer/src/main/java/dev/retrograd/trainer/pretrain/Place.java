@@ -1,7 +1,7 @@
 package dev.retrograd.trainer.pretrain;
 
 /// Where an object of the miniature world lies; its constants' names in lower case are the words of captions.
-public enum Place {
+enum Place {
     CENTER(32, 32), LEFT(16, 32), RIGHT(48, 32), TOP(32, 16), BOTTOM(32, 48);
 
     private final double x;

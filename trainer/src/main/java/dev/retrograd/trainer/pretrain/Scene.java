@@ -8,7 +8,7 @@ import java.util.stream.Stream;
 ///
 /// @param first the object that the caption names first
 /// @param second an object opposite of the first
-public record Scene(SceneObject first, Optional<SceneObject> second, Backdrop backdrop) {
+record Scene(SceneObject first, Optional<SceneObject> second, Backdrop backdrop) {
 
     /// @throws IllegalArgumentException if the second object is not opposite of the first
     public Scene {

@@ -1,7 +1,7 @@
 package dev.retrograd.trainer.pretrain;
 
 /// The colour of a background of the miniature world; its constants' names in lower case are the words of captions.
-public enum Shade {
+enum Shade {
     WHITE(245, 245, 245), BLACK(20, 20, 20), GRAY(125, 125, 125), BROWN(115, 75, 45);
 
     private final float[] rgb;

@@ -1,7 +1,7 @@
 package dev.retrograd.trainer.pretrain;
 
 /// The surface of an object of the miniature world; captions name all but `PLAIN`, in lower case.
-public enum Texture {
+enum Texture {
     PLAIN {
         @Override boolean dark(double x, double y) {
             return false;

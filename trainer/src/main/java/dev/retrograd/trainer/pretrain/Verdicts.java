@@ -14,7 +14,7 @@ import java.util.Optional;
 /// What the judge says of a batch of pictures: the likeliest answer to each question.
 ///
 /// @param answers one per picture
-public record Verdicts(Map<Judge.Question, int[]> answers) {
+record Verdicts(Map<Judge.Question, int[]> answers) {
     /// @param images `[B,64,64,3]` in [-1,1]
     public static Verdicts of(Backend backend, Judge judge, Tensor images) {
         Map<Judge.Question, int[]> answers = new EnumMap<>(Judge.Question.class);

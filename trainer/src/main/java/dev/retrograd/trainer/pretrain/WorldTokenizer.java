@@ -14,7 +14,7 @@ import java.util.TreeMap;
 ///
 /// The merges are learned on those words, the most frequent pair first and of equal ones the alphabetically first, until each word is one
 /// token; hence the order in which CLIP's tokenizer applies them joins each word again. Source: arXiv 1508.07909, algorithm 1.
-public final class WorldTokenizer {
+final class WorldTokenizer {
     /// Tokens of an encoding, start and end included.
     public static final int MAX_LENGTH = 24;
     private static final String BEGIN = "<|startoftext|>";

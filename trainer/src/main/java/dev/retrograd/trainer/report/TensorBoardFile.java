@@ -10,6 +10,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
 /// An event file that TensorBoard reads: scalars and PNG images by tag and step.
@@ -21,6 +24,8 @@ public final class TensorBoardFile implements AutoCloseable {
     private static final int MASK_DELTA = 0xa282ead8;
     private static final int MASK_ROTATION = 15;
     private static final int RGB = 3;
+    private static final long MILLIS = 1000;
+    private static final Pattern NAME = Pattern.compile("events\\.out\\.tfevents\\.(\\d{1,12})\\..*");
     private static final int SESSION_START = 1;
 
     /// Field numbers of `Event`.
@@ -35,9 +40,19 @@ public final class TensorBoardFile implements AutoCloseable {
     }
 
     private final FileChannel file;
+    private double latest;
 
-    private TensorBoardFile(FileChannel file) {
+    /// @param start seconds since 1970 that no event may precede
+    private TensorBoardFile(FileChannel file, long start) {
         this.file = file;
+        latest = start;
+    }
+
+    /// The latest start of a file in the folder, in seconds since 1970; 0 if there is none.
+    private static long newest(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(f -> NAME.matcher(f.getFileName().toString())).filter(Matcher::matches).mapToLong(m -> Long.parseLong(m.group(1))).max().orElse(0);
+        }
     }
 
     /// What goes into a message.
@@ -53,11 +68,10 @@ public final class TensorBoardFile implements AutoCloseable {
     /// @throws IOException if it cannot be written
     public static TensorBoardFile open(Path folder, long done) throws IOException {
         Files.createDirectories(folder);
-        Path path = null;
-        for (int n = 0; path == null || Files.exists(path); n++) {
-            path = folder.resolve(String.format(Locale.ROOT, "events.out.tfevents.%d.retrograd.%d.%d", System.currentTimeMillis() / 1000, ProcessHandle.current().pid(), n));
-        }
-        TensorBoardFile events = new TensorBoardFile(FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
+        // TensorBoard reads files in the order of their names, and the clock may have been set back since the last one.
+        long seconds = Math.max(System.currentTimeMillis() / MILLIS, newest(folder) + 1);
+        Path path = folder.resolve(String.format(Locale.ROOT, "events.out.tfevents.%d.retrograd.%d.0", seconds, ProcessHandle.current().pid()));
+        TensorBoardFile events = new TensorBoardFile(FileChannel.open(path, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE), seconds);
         events.add(0, out -> out.writeString(Event.FILE_VERSION.number, VERSION));
         events.add(done + 1, out -> message(out, Event.SESSION_LOG.number, log -> log.writeEnum(1, SESSION_START)));
         return events;
@@ -86,8 +100,9 @@ public final class TensorBoardFile implements AutoCloseable {
     }
 
     private void add(long step, Fields what) throws IOException {
+        latest = Math.max(latest, System.currentTimeMillis() / (double) MILLIS);
         record(bytes(event -> {
-            event.writeDouble(Event.WALL_TIME.number, System.currentTimeMillis() / 1e3);
+            event.writeDouble(Event.WALL_TIME.number, latest);
             event.writeInt64(Event.STEP.number, step);
             what.write(event);
         }));

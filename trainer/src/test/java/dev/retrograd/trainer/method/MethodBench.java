@@ -113,7 +113,7 @@ final class MethodBench implements AutoCloseable {
 
     Result update(Method method, int number, int microBatch) {
         try (Scope _ = backend.memory().open("update"); Gradients gradients = new Gradients(backend)) {
-            Outcome outcome = method.update(new FixedUpdate(this, number, microBatch, ""), gradients);
+            Outcome outcome = update(method, new FixedUpdate(this, number, microBatch, ""), gradients);
             double[] all = new double[(int) lora.elements()];
             int at = 0;
             for (Parameter p : lora.parameters()) {
@@ -123,6 +123,14 @@ final class MethodBench implements AutoCloseable {
             }
             return new Result(outcome, all);
         }
+    }
+
+    /// Computes each micro-batch where it is, one after the other.
+    static Outcome update(Method method, Update update, Gradients gradients) {
+        return method.update(update, (batches, what, work, into) -> {
+            update.progress(what, 0, work);
+            return batches.stream().map(b -> method.compute(update, b, into, _ -> { })).toList();
+        }, gradients);
     }
 
     /// Moves the weights along a direction.

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.retrograd.autograd.Gradients;
 import dev.retrograd.autograd.Var;
 import dev.retrograd.autograd.op.SumTo;
 import dev.retrograd.core.RandomStream;
@@ -14,6 +15,8 @@ import dev.retrograd.unet.diffusion.Truncation;
 import java.io.IOException;
 import java.util.BitSet;
 import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.IntConsumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -46,8 +49,17 @@ class RewardMethodsTest {
 
     /// A truncation that is no draw.
     private static Method alignProp(Parts parts, int... kept) {
-        return (update, gradients) -> DirectUpdate.of(update, parts, gradients, kept.length, (batch, into, weight, progress, forward) ->
-                new AlignProp(parts, REWARD, new Truncation.Full()).differentiate(batch, steps(kept), weight, false, into, progress, _ -> { }));
+        return new DirectMethod(parts) {
+            @Override int steps(Update update) {
+                return kept.length;
+            }
+
+            @Override void run(Update update, Batch batch, Gradients gradients, double weight, IntConsumer progress, Consumer<RewardGradient.Pass> forward) {
+                AlignProp method = new AlignProp(parts, REWARD, new Truncation.Full());
+                method.differentiate(batch, RewardMethodsTest.steps(kept), weight, false, gradients, progress,
+                        pass -> forward.accept(new RewardGradient.Pass(null, pass.pixels(), pass.scores(), pass.losses())));
+            }
+        };
     }
 
     private static void assertClose(double[] expected, double[] got, double relative) {

@@ -85,7 +85,7 @@ class ValueMethodsTest {
     @Test void anUpdateThatIsBrokenOffHasNotBeen() throws IOException {
         try (MethodBench bench = new MethodBench(2, 5, 1); Scope _ = bench.backend.memory().open("test"); Gradients gradients = new Gradients(bench.backend)) {
             Method method = new Ddpo(bench.parts(REWARD, new RewardLoss.Maximise()), ONE_BATCH);
-            assertThrows(IllegalStateException.class, () -> method.update(new MethodBench.FixedUpdate(bench, 0, 2, "update 1"), gradients));
+            assertThrows(IllegalStateException.class, () -> MethodBench.update(method, new MethodBench.FixedUpdate(bench, 0, 2, "update 1"), gradients));
             assertEquals(Map.of(), method.state());
         }
     }

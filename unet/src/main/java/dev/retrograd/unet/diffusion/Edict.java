@@ -15,7 +15,7 @@ import java.util.function.IntConsumer;
 ///
 /// With `x' = a·x + b·ε(x)` as DDIM's update, step i does `x ← a·x + b·ε(y)`, `y ← a·y + b·ε(x)` (at odd i the other way round), then
 /// `x ← p·x + (1−p)·y`, `y ← p·y + (1−p)·x`. Source: arXiv 2211.12446, eq. 12-15.
-public final class Edict {
+final class Edict {
     /// The paper's p.
     public static final double MIX = 0.93;
 
