@@ -155,7 +155,7 @@ public final class Pretraining {
     }
 
     /// Often at first, when most changes, then at even distances.
-    private static boolean shows(int step, int every) {
+    static boolean shows(int step, int every) {
         return step % every == 0 || step < every && step % FIRST_SAMPLE == 0 && Integer.bitCount(step / FIRST_SAMPLE) == 1;
     }
 

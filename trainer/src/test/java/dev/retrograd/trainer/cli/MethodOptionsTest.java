@@ -47,7 +47,7 @@ class MethodOptionsTest {
 
     /// In place of the reward's, a method's own layer holds; several rewards have none.
     @ParameterizedTest
-    @CsvSource(delimiter = '|', value = {"clip|alignprop|8", "CLIP:2|draft|8", "clip|refl|4", "clip,hps|alignprop|4", "compressibility|alignprop|4"})
+    @CsvSource(delimiter = '|', value = {"clip|alignprop|12", "HPS:2|draft|12", "aesthetic|draft-lv|8", "clip|refl|4", "clip,hps|alignprop|4", "compressibility|alignprop|4"})
     void thePresetHasALayerForARewardThatNeedsOne(String reward, String method, int sampleImages) throws IOException {
         Path run = temp.resolve("run");
         CommandLineRun trained = CommandLineRun.train("--reward=" + reward, "--method=" + method, "--learning-rate=0.5", "--output=" + run);
@@ -56,7 +56,7 @@ class MethodOptionsTest {
         assertEquals(0.5, config(run).get("learning-rate").doubleValue(), "flags lie over it");
         String preset = trained.out().lines().filter(l -> l.startsWith("preset ")).findFirst().orElseThrow();
         assertTrue(preset.contains("save-every 5"), preset);
-        assertEquals(sampleImages == 8, preset.contains("sample-images 8"), preset);
+        assertEquals(sampleImages != 4, preset.contains("sample-images " + sampleImages), preset);
         assertFalse(preset.contains("learning-rate"), "a flag's: " + preset);
     }
 

@@ -30,6 +30,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -108,6 +109,11 @@ class PretrainingTest {
                 assertTrue(s > -20 && s < 30, "near the ratings, got " + s);
             }
         }
+    }
+
+    @Test void gridsComeOftenAtFirst() {
+        assertEquals(List.of(50, 100, 200, 400, 750, 1500), IntStream.rangeClosed(1, 1999).filter(s -> Pretraining.shows(s, 750)).boxed().toList());
+        assertEquals(List.of(50, 75, 150), IntStream.rangeClosed(1, 200).filter(s -> Pretraining.shows(s, 75)).boxed().toList());
     }
 
     @Test void aFolderOfAnotherRecipeIsRefused() throws IOException {
