@@ -93,6 +93,13 @@ public final class StableDiffusion implements AutoCloseable {
         return load(backend, ModelFiles.open(path, options), options, path);
     }
 
+    /// A model that need not be a file.
+    ///
+    /// @param files closed with the model, or here if it fails
+    public static StableDiffusion load(Backend backend, ModelFiles files, ModelFiles.Options options) throws IOException {
+        return load(backend, files, options, Path.of(files.source()));
+    }
+
     /// A model of which there need be no values, on a backend that does not compute.
     ///
     /// @param files of {@link ModelFiles#shapes}; closed with the model, or here if it fails

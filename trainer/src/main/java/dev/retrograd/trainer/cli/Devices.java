@@ -109,6 +109,20 @@ final class Devices {
         }
     }
 
+    /// Opens a device that is not the CPU.
+    ///
+    /// @throws SettingException if no device but the CPU can be called that
+    /// @throws NoDeviceException if it cannot be used
+    Choice openGpu(String device, Precision precision) {
+        SettingException.require(!device.equals(AUTO) && !device.equals(CPU), "--device", "a GPU: cuda or cuda:N", device);
+        Named named = named(device);
+        try {
+            return open(named.provider(), named.ordinal(), Optional.of(precision));
+        } catch (NoDeviceException e) {
+            throw new NoDeviceException(e.getMessage() + "; this command needs a GPU", e);
+        }
+    }
+
     /// What a device would compute in, be it there or not.
     ///
     /// @param device `cpu`, or a provider's kind with or without `:ordinal`

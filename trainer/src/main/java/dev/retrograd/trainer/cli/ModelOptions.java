@@ -23,6 +23,9 @@ final class ModelOptions {
     @Option(names = "--model", paramLabel = "PATH", description = "Stable Diffusion 1.x or 2.x: a diffusers folder, or a single file (.safetensors, .ckpt); without it, the small model inside the jar.")
     private Path model;
 
+    @Option(names = "--arch", paramLabel = "ARCH", description = "A model of full size with random weights, made in memory, to try a machine with: sd15, sd21 or tiny (see make-random-model); instead of --model.")
+    private RandomModel.Arch arch;
+
     @Mixin
     private DeviceOptions device;
 
@@ -38,12 +41,12 @@ final class ModelOptions {
     enum Prediction { EPSILON, V_PREDICTION }
 
     boolean embedded() {
-        return model == null;
+        return model == null && arch == null;
     }
 
     /// What to call the model.
     String name() {
-        return embedded() ? "the model inside the jar" : model.toString();
+        return arch != null ? named(arch) + ", random weights" : embedded() ? "the model inside the jar" : model.toString();
     }
 
     int clipSkip() {
@@ -76,16 +79,18 @@ final class ModelOptions {
         return device;
     }
 
-    /// A model of an architecture, of which there are no files.
-    StableDiffusion shapes(PlanBackend plan, RandomModel.Arch arch) throws IOException {
-        SettingException.require(embedded(), "--arch", "given without --model", arch.name().toLowerCase(Locale.ROOT));
-        return StableDiffusion.shapes(plan, ModelFiles.shapes(arch.name().toLowerCase(Locale.ROOT), arch::describe, how()), how());
+    private static String named(RandomModel.Arch arch) {
+        return arch.name().toLowerCase(Locale.ROOT);
     }
 
     /// The model without its values, for a plan; of a folder, its configurations are enough.
     ///
     /// @throws IOException if a configuration is missing or describes what is not supported
     StableDiffusion shapes(PlanBackend plan) throws IOException {
+        if (arch != null) {
+            requireNoFile();
+            return StableDiffusion.shapes(plan, ModelFiles.shapes(named(arch), arch::describe, how()), how());
+        }
         if (!embedded()) {
             return shapes(plan, model);
         }
@@ -98,6 +103,10 @@ final class ModelOptions {
         return StableDiffusion.shapes(plan, ModelFiles.shapes(path, how()), how());
     }
 
+    private void requireNoFile() {
+        SettingException.require(model == null, "--arch", "given without --model", named(arch));
+    }
+
     private ModelFiles.Options how() {
         return reading(tokenizer, prediction, clipSkip);
     }
@@ -106,6 +115,10 @@ final class ModelOptions {
     ///
     /// @throws IOException if it is missing, damaged or not supported
     StableDiffusion load(Backend backend, PrintWriter out) throws IOException {
+        if (arch != null) {
+            requireNoFile();
+            return StableDiffusion.load(backend, RandomModel.files(arch, 0, how()), how());
+        }
         if (!embedded()) {
             StableDiffusion loaded = StableDiffusion.load(backend, model, how());
             loaded.notes().forEach(note -> out.println(model + ": " + note));

@@ -4,12 +4,10 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.retrograd.core.PlanBackend;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.SettingException;
-import dev.retrograd.trainer.pretrain.RandomModel;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -31,9 +29,6 @@ final class Plan implements Callable<Integer> {
     @Mixin
     private TrainOptions options;
 
-    @Option(names = "--arch", paramLabel = "ARCH", description = "A model of which there are no files: sd15, sd21 or tiny; instead of --model.")
-    private RandomModel.Arch arch;
-
     @Option(names = "--depth", paramLabel = "N", defaultValue = "1", description = "Levels of nested segments in the table, 0 for none; default: ${DEFAULT-VALUE}.")
     private int depth;
 
@@ -54,13 +49,13 @@ final class Plan implements Callable<Integer> {
 
     @Override public Integer call() throws IOException {
         SettingException.require(depth >= 0, "--depth", "0 or more", depth);
-        TrainOptions.Request request = options.request(arch != null);
+        TrainOptions.Request request = options.request();
         DeviceOptions.Planned device = options.model().devices().planned();
         try (CpuBackend cpu = options.model().devices().cpu()) {
             PlanBackend plan = new PlanBackend(device.device(), device.cpu() ? cpu.workspaceBytes() : CUDA_CONTEXT, device.precision());
-            StableDiffusion model = arch == null ? options.model().shapes(plan) : options.model().shapes(plan, arch);
+            StableDiffusion model = options.model().shapes(plan);
             try (PlannedRun run = new PlannedRun(options, request, plan, model)) {
-                PlanReport report = PlanReport.of(run, arch == null ? options.model().name() : arch.name().toLowerCase(Locale.ROOT), depth, ceilings(!device.cpu(), cpu));
+                PlanReport report = PlanReport.of(run, options.model().name(), depth, ceilings(!device.cpu(), cpu));
                 PrintWriter out = spec.commandLine().getOut();
                 if (json) {
                     out.println(new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(report.json()));

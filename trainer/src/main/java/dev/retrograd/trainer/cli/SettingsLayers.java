@@ -53,7 +53,7 @@ final class SettingsLayers {
             SettingException.require(!config.get().isEmpty(), "--config", "a file of settings", "nothing");
             asked.overlay(SettingException.named("--config", () -> Path.of(config.get())));
         }
-        boolean embedded = value("--model", args).isEmpty() && asked.get("model").isEmpty() && value("--arch", args).isEmpty();
+        boolean embedded = value("--model", args).isEmpty() && asked.get("model").isEmpty() && value("--arch", args).isEmpty() && asked.get("arch").isEmpty();
         if (trains) {
             Optional<String> named = value("--method", args).or(() -> asked.get("method"));
             MethodChoice method = MethodChoice.named(named.orElse("")).orElse(MethodChoice.ALIGNPROP);

@@ -144,12 +144,7 @@ final class TrainOptions {
     }
 
     Request request() throws IOException {
-        return request(false);
-    }
-
-    /// @param elsewhere whether the model is neither the one inside the jar nor the one that `--model` names
-    Request request(boolean elsewhere) throws IOException {
-        boolean embedded = model.embedded() && !elsewhere;
+        boolean embedded = model.embedded();
         MethodSettings how = method.settings();
         SettingException.require(lora == null || trainable == Trainable.LORA, "--lora", "left out with --trainable full (merge puts it into the model first)", lora);
         RewardOptions.Loader<? extends Reward> raised = how.needsGradient() ? reward.choose(embedded) : reward.chooseAny(embedded);

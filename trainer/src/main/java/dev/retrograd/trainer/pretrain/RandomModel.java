@@ -16,6 +16,7 @@ import dev.retrograd.unet.UNetConfig;
 import dev.retrograd.unet.file.Component;
 import dev.retrograd.unet.file.DiffusersConfigs;
 import dev.retrograd.unet.file.Halves;
+import dev.retrograd.unet.file.ModelFiles;
 import dev.retrograd.unet.text.ClipTextConfig;
 import dev.retrograd.unet.text.ClipTextEncoder;
 import dev.retrograd.unet.text.TokenizerFolder;
@@ -25,9 +26,9 @@ import dev.retrograd.unet.vae.VaeEncoder;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
 
@@ -41,7 +42,6 @@ public final class RandomModel {
     private static final int LAYERS = 2;
     private static final int LATENT_CHANNELS = 4;
     private static final int DOWNSCALE = 8;
-    private static final String WEIGHT = ".weight";
 
     /// Which model's sizes it has.
     public enum Arch {
@@ -142,6 +142,11 @@ public final class RandomModel {
         return weights;
     }
 
+    /// The same model in memory, with the values that a folder of float32 has.
+    public static ModelFiles files(Arch arch, long seed, ModelFiles.Options options) {
+        return new RandomFiles(ModelFiles.shapes(arch.name().toLowerCase(Locale.ROOT), arch::describe, options), DType.F32, seed);
+    }
+
     /// Weights of an architecture's UNet.
     public static long unetWeights(Arch arch) throws IOException {
         return asked(arch, Component.UNET, (config, w) -> new UNet(UNetConfig.of(config), w)).values().stream().mapToLong(Shape::elements).sum();
@@ -161,13 +166,7 @@ public final class RandomModel {
 
     private static long network(Path folder, Arch arch, Component component, String name, DType dtype, long seed, Network network) throws IOException {
         Map<String, Shape> shapes = asked(arch, component, network);
-        // A file has biases before weights, so their fan-in must be known from the start.
-        Map<String, Integer> fanIns = new HashMap<>();
-        shapes.forEach((weight, shape) -> {
-            if (weight.endsWith(WEIGHT)) {
-                fanIns.put(weight.substring(0, weight.length() - WEIGHT.length()), shape.rank() == 1 ? 0 : Math.toIntExact(shape.elements() / shape.dim(0)));
-            }
-        });
+        Map<String, Integer> fanIns = SeededWeights.fanIns(shapes);
         SafeTensorsWriter writer = new SafeTensorsWriter().metadata("format", "pt");
         shapes.forEach((weight, shape) -> writer.add(weight, new Spec(shape, dtype), () -> Halves.bytes(SeededWeights.initial(seed, weight, shape, fanIns), dtype)));
         writer.write(folder.resolve(component.folder()).resolve(name + ".safetensors"));

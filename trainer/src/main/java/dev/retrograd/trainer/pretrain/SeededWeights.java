@@ -18,6 +18,7 @@ import java.util.Map;
 /// As PyTorch's layers start: matrices, kernels and their biases uniform in ±1/√fan-in, scales of norms 1 and shifts 0. Embeddings are normal
 /// with a deviation of 0.3, CLIP's logit scale is ln(1/0.07). It owns its parameters; {@link #close()} frees them.
 final class SeededWeights implements Weights, AutoCloseable {
+    private static final String WEIGHT = ".weight";
     private static final String VAE_ATTENTION = "mid_block.attentions.0.to_";
     private static final float EMBEDDING_STD = 0.3f;
     private static final float LOGIT_SCALE = (float) Math.log(1 / 0.07);
@@ -87,6 +88,17 @@ final class SeededWeights implements Weights, AutoCloseable {
         int fanIn = n / shape.dim(0);
         fanIns.put(module(name), fanIn);
         return uniform(seed, name, n, fanIn);
+    }
+
+    /// Products in each sum of a layer, by its name without `.weight`; 0 for vectors. A file has biases before weights, which must know it from the start.
+    static Map<String, Integer> fanIns(Map<String, Shape> shapes) {
+        Map<String, Integer> fanIns = new HashMap<>();
+        shapes.forEach((weight, shape) -> {
+            if (weight.endsWith(WEIGHT)) {
+                fanIns.put(module(weight), shape.rank() == 1 ? 0 : Math.toIntExact(shape.elements() / shape.dim(0)));
+            }
+        });
+        return fanIns;
     }
 
     private static String module(String name) {

@@ -1,0 +1,80 @@
+package dev.retrograd.core.contract;
+
+import dev.retrograd.core.AttentionSpec;
+import dev.retrograd.core.Spec;
+import dev.retrograd.core.contract.Twins.Twin;
+import java.util.Arrays;
+
+public interface AttentionContract extends Contract {
+
+    private void attend(AttentionSpec spec, int batch, int rows, int keys, int width, double magnitude) {
+        Twin q = scaled(magnitude, batch, rows, spec.heads() * width);
+        Twin k = scaled(magnitude, batch, keys, spec.heads() * width);
+        Twin v = twins().normal(batch, keys, spec.heads() * width);
+        Twin y = twins().outputLike(q);
+        Twin logSumExp = twins().singleOutput(batch, spec.heads(), rows);
+        String what = " " + spec + " q " + q.spec() + " k " + k.spec();
+        twins().run(s -> s.b().attention(spec, s.of(q), s.of(k), s.of(v), s.of(y), s.of(logSumExp)));
+        twins().agree("attention" + what, y, logSumExp);
+        Twin dy = twins().normal(batch, rows, spec.heads() * width);
+        Twin delta = twins().outputLike(logSumExp);
+        Twin dq = twins().outputLike(q);
+        Twin dk = twins().outputLike(k);
+        Twin dv = twins().outputLike(v);
+        twins().run(s -> s.b().attentionBackward(spec, s.of(q), s.of(k), s.of(v), s.of(y), s.of(logSumExp), s.of(dy), s.of(delta), s.of(dq), s.of(dk), s.of(dv)));
+        twins().agree("attentionBackward" + what, dq, dk, dv);
+    }
+
+    private Twin scaled(double magnitude, int... dims) {
+        Spec spec = twins().activation(dims);
+        double[] values = twins().random().normalDoubles(spec.shape().elements());
+        Arrays.setAll(values, i -> magnitude * values[i]);
+        return twins().of(spec, values);
+    }
+
+    private static AttentionSpec heads(int heads, int width, boolean causal) {
+        return new AttentionSpec(heads, 1 / Math.sqrt(width), causal);
+    }
+
+    @AtSizes default void selfAttentionOverSoManyTokens(int tokens) {
+        attend(heads(2, 8, false), 2, tokens, tokens, 8, 1);
+        attend(heads(2, 8, true), 2, tokens, tokens, 8, 1);
+    }
+
+    @AtSizes default void crossAttentionToSoManyKeys(int keys) {
+        attend(heads(3, 5, false), 1, 13, keys, 5, 1);
+    }
+
+    @Case default void attentionWithTheHeadWidthsOfTheModels() {
+        for (int width : new int[] {1, 32, 40, 64, 80, 160, 512}) {
+            attend(heads(1, width, false), 1, 19, 77, width, 1);
+        }
+        attend(heads(8, 40, false), 2, 64, 77, 40, 1);
+        attend(heads(4, 16, true), 2, 77, 77, 16, 1);
+    }
+
+    /// Several tiles of rows and of keys, none of them whole, and heads beside each other.
+    @Case default void severalTilesOfRowsAndKeysWithTails() {
+        for (int width : new int[] {40, 64, 72, 88}) {
+            attend(heads(2, width, false), 1, 131, 97, width, 1);
+            attend(heads(2, width, true), 1, 97, 131, width, 1);
+        }
+        attend(heads(1, 200, true), 1, 67, 67, 200, 1);
+    }
+
+    /// As a feature map of 64 × 64 and more has them: sums over many tiles keep their digits.
+    @Case default void attentionToThousandsOfKeys() {
+        attend(heads(1, 16, false), 1, 5, 4100, 16, 2);
+    }
+
+    @Case default void causalAttentionOfUnequalLengths() {
+        attend(heads(2, 8, true), 1, 5, 13, 8, 1);
+        attend(heads(2, 8, true), 1, 13, 5, 8, 1);
+    }
+
+    /// Scores of a few hundred: the exponential overflows unless each row's maximum is taken off first.
+    @Case default void largeScoresDoNotOverflow() {
+        attend(heads(2, 16, false), 1, 33, 70, 16, 8);
+        attend(heads(1, 16, true), 1, 33, 33, 16, 8);
+    }
+}

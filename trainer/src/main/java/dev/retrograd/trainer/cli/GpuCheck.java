@@ -1,0 +1,187 @@
+package dev.retrograd.trainer.cli;
+
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.Precision;
+import dev.retrograd.core.cpu.CpuBackend;
+import dev.retrograd.trainer.OutputFolder;
+import dev.retrograd.trainer.SettingException;
+import dev.retrograd.trainer.check.CheckReport;
+import dev.retrograd.trainer.check.Finding;
+import dev.retrograd.trainer.check.KernelCheck;
+import dev.retrograd.trainer.check.UNetCheck;
+import dev.retrograd.trainer.pretrain.RandomModel;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/// `retrograd gpu-check`: whether a GPU computes what the CPU does.
+@Command(name = "gpu-check", mixinStandardHelpOptions = true, sortOptions = false,
+        description = "Runs every kernel of a GPU against the CPU on fresh random inputs, a miniature training run on both, and a full-size UNet and AlignProp update with random weights, and writes a report.",
+        footer = {"", "Goes on after a failure; exit code 1 if anything failed. Files: report.md, report.json, and the training runs."})
+final class GpuCheck implements Callable<Integer> {
+    private static final int STEPS = 50;
+    private static final int QUICK_STEPS = 2;
+    private static final int UPDATES = 3;
+
+    /// Parts of the check.
+    enum Part { KERNELS, TRAINING, FULL_SIZE }
+
+    @Option(names = "--device", paramLabel = "DEVICE", defaultValue = "cuda", description = "cuda or cuda:N; default: ${DEFAULT-VALUE}.")
+    private String device;
+
+    @Option(names = "--output", paramLabel = "DIR", defaultValue = "gpu-check", description = "Folder for the report; default: ${DEFAULT-VALUE}.")
+    private Path output;
+
+    @Option(names = "--quick", description = "bf16 and f32 only, one update of the miniature, and 2 denoising steps of full size instead of 50.")
+    private boolean quick;
+
+    @Option(names = "--precision", paramLabel = "TYPE", split = ",", description = "Of bf16, fp16, tf32 and f32, those to check; default: all.")
+    private Set<Precision> precisions;
+
+    @Option(names = "--parts", paramLabel = "PART", split = ",", defaultValue = "kernels,training,full-size", description = "Of kernels, training and full-size, those to check; default: all.")
+    private Set<String> parts;
+
+    @Option(names = "--cases", paramLabel = "PATTERN", defaultValue = "", description = "Regular expression that names of kernels' cases must contain, to run one again; default: all.")
+    private String cases;
+
+    @Option(names = "--arch", paramLabel = "ARCH", defaultValue = "sd15", description = "What full size is: sd15, sd21 or tiny; default: ${DEFAULT-VALUE}.")
+    private RandomModel.Arch arch;
+
+    @Option(names = "--seed", paramLabel = "N", description = "Of the kernels' inputs, to repeat a check; default: by the clock.")
+    private Long seed;
+
+    @Spec
+    private CommandSpec spec;
+
+    private final List<Finding> findings = new ArrayList<>();
+    private String section = "";
+    private int shown;
+
+    @Override public Integer call() throws IOException {
+        Set<Part> wanted = parts.stream().map(GpuCheck::part).collect(Collectors.toCollection(LinkedHashSet::new));
+        Pattern names = pattern();
+        long inputs = seed == null ? System.currentTimeMillis() : seed;
+        PrintWriter out = spec.commandLine().getOut();
+        CheckReport report;
+        try (Opened first = open(chosen().getFirst()); OutputFolder _ = OutputFolder.make(output)) {
+            MakeRandomModel.requireEmpty(output);
+            out.println("device " + first.name() + ", seed " + inputs);
+            out.flush();
+            report = new CheckReport(Environment.current(first.name()), inputs, findings);
+            if (wanted.contains(Part.KERNELS)) {
+                kernels(first.backend(), names, inputs);
+            }
+        }
+        for (Precision p : chosen().subList(1, chosen().size())) {
+            if (wanted.contains(Part.KERNELS)) {
+                try (Opened opened = open(p)) {
+                    kernels(opened.backend(), names, inputs);
+                }
+            }
+        }
+        TrainingCheck training = new TrainingCheck(device, output);
+        Files.createDirectories(output);
+        if (wanted.contains(Part.TRAINING)) {
+            for (Precision p : chosen()) {
+                check("training", "miniature in " + p, () -> training.miniature(p, quick ? 1 : UPDATES));
+            }
+        }
+        if (wanted.contains(Part.FULL_SIZE)) {
+            fullSize(training, chosen().getFirst());
+        }
+        report.write(output);
+        out.println(report.summary() + "; report: " + output.resolve("report.md"));
+        return report.passed() ? ExitCode.DONE : ExitCode.FAILED;
+    }
+
+    private static Part part(String name) {
+        for (Part p : Part.values()) {
+            if (p.name().toLowerCase(Locale.ROOT).replace('_', '-').equals(name)) {
+                return p;
+            }
+        }
+        throw new SettingException("--parts: must be some of kernels, training, full-size, got '" + name + "'");
+    }
+
+    private Pattern pattern() {
+        try {
+            return Pattern.compile(cases);
+        } catch (PatternSyntaxException e) {
+            throw new SettingException("--cases: must be a regular expression, got '" + cases + "': " + e.getDescription());
+        }
+    }
+
+    private List<Precision> chosen() {
+        List<Precision> all = precisions != null ? List.copyOf(precisions) : quick ? List.of(Precision.BF16, Precision.F32) : List.of(Precision.values());
+        SettingException.require(!all.isEmpty(), "--precision", "one or more of bf16, fp16, tf32, f32", "none");
+        return all;
+    }
+
+    /// A device that is closed with this.
+    private record Opened(Backend backend, String name) implements AutoCloseable {
+        @Override public void close() {
+            backend.close();
+        }
+    }
+
+    private Opened open(Precision precision) {
+        Devices.Choice choice = new Devices().openGpu(device.toLowerCase(Locale.ROOT), precision);
+        return new Opened(choice.backend(), choice.device());
+    }
+
+    private void kernels(Backend backend, Pattern names, long inputs) {
+        try (Backend cpu = new CpuBackend()) {
+            new KernelCheck(backend, cpu, inputs, names, this::report).run();
+        }
+    }
+
+    private void fullSize(TrainingCheck training, Precision precision) {
+        check("full size", "UNet in " + precision, () -> {
+            try (Opened opened = open(precision)) {
+                return UNetCheck.run(opened.backend(), arch);
+            }
+        });
+        int steps = quick ? QUICK_STEPS : STEPS;
+        String name = arch.name().toLowerCase(Locale.ROOT);
+        for (int kept : new int[] {1, steps}) {
+            check("full size", "AlignProp update, K = " + kept + ", in " + precision, () -> training.update(name, precision, steps, kept));
+        }
+    }
+
+    private void check(String of, String name, Finding.Work work) {
+        report(Finding.of(of, name, work));
+    }
+
+    /// A line for each failure and figure at once, and a dot for each other one.
+    private void report(Finding f) {
+        PrintWriter out = spec.commandLine().getOut();
+        findings.add(f);
+        if (!f.section().equals(section)) {
+            out.print((shown > 0 ? "\n" : "") + f.section() + "\n");
+            section = f.section();
+            shown = 0;
+        }
+        if (f.passed() && f.detail().isEmpty()) {
+            out.print(".");
+            shown++;
+        } else {
+            out.print((shown > 0 ? "\n" : "") + "  " + (f.passed() ? "passed " : "FAILED ") + f.name() + ": " + f.detail() + "\n");
+            shown = 0;
+        }
+        out.flush();
+    }
+}

@@ -1,0 +1,86 @@
+package dev.retrograd.trainer.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.Precision;
+import dev.retrograd.core.cpu.CpuBackend;
+import dev.retrograd.trainer.check.Finding;
+import dev.retrograd.trainer.check.KernelCheck;
+import dev.retrograd.trainer.check.UNetCheck;
+import dev.retrograd.trainer.pretrain.RandomModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// `gpu-check`: its kernels on the PTX emulator, and what takes a model on the CPU backend in a GPU's place.
+class GpuCheckTest {
+
+    @Test void aHostWithoutAGpuGetsOneSentenceAndNoFolder(@TempDir Path folder) {
+        assumeTrue(System.getProperty("os.name").equals("Linux") && !Files.exists(Path.of("/dev/nvidiactl")), "this host has an NVIDIA device");
+        Path output = folder.resolve("check");
+        CommandLineRun.of("gpu-check", "--output=" + output).failsWith(ExitCode.FAILED, "cuda: no NVIDIA driver was found (libcuda.so.1); this command needs a GPU");
+        CommandLineRun.of("gpu-check", "--device=cpu", "--output=" + output).failsWith(ExitCode.USAGE, "--device: must be a GPU: cuda or cuda:N, got cpu");
+        CommandLineRun.of("gpu-check", "--device=emulated", "--cases=[", "--output=" + output).failsWith(ExitCode.USAGE, "--cases: must be a regular expression");
+        CommandLineRun.of("gpu-check", "--device=emulated", "--parts=all", "--output=" + output).failsWith(ExitCode.USAGE, "--parts: must be some of kernels, training, full-size, got 'all'");
+        assertFalse(Files.exists(output));
+    }
+
+    @Test void kernelsRunInEveryPrecisionAndAReportNamesTheDevice(@TempDir Path folder) throws IOException {
+        Path output = folder.resolve("check");
+        CommandLineRun run = CommandLineRun.of("gpu-check", "--device=emulated", "--parts=kernels", "--cases=matrix linearLayersOfASize (7|13)|softmaxOverRowsOfASize 7|longSums|convolution .*Stride", "--output=" + output);
+        run.succeeds();
+        assertTrue(run.out().startsWith("device emulated:0 (PTX emulator, compute capability 8.0, 4.0 GiB, driver for CUDA 12.6), seed "), run.out());
+        JsonNode report = new ObjectMapper().readTree(output.resolve("report.json").toFile());
+        assertTrue(report.get("passed").asBoolean());
+        assertTrue(report.get("environment").get("device").asText().contains("PTX emulator"));
+        for (Precision p : Precision.values()) {
+            assertTrue(report.get("findings").findValuesAsText("section").contains("kernels " + p), "kernels in " + p);
+        }
+        String text = Files.readString(output.resolve("report.md"));
+        assertTrue(text.contains("PTX emulator") && text.contains(" passed, 0 failed"), text);
+    }
+
+    @Test void aCaseThatFailsIsReportedAndTheOthersGoOn() {
+        List<Finding> findings = new ArrayList<>();
+        Finding first = Finding.of("s", "wrong", () -> {
+            throw new AssertionError("linear: at [0]\n expected 1");
+        });
+        Finding second = Finding.of("s", "broken", () -> {
+            throw new IllegalStateException("no more");
+        });
+        findings.add(Finding.of("s", "right", () -> "0.5 s"));
+        assertEquals("linear: at [0] expected 1", first.detail());
+        assertFalse(first.passed() || second.passed());
+        assertTrue(findings.getFirst().passed());
+    }
+
+    @Test void shapesOfTheModelAgreeBetweenTwoBackends() {
+        List<Finding> findings = new ArrayList<>();
+        try (Backend one = new CpuBackend(); Backend other = new CpuBackend()) {
+            new KernelCheck(one, other, 1, Pattern.compile("8x4096x77x40|linear 154x768|norms 512|convolution 3x3 64x64x4 |low-rank matrix|GEGLU 512"), findings::add).run();
+        }
+        assertEquals(List.of(), findings.stream().filter(f -> !f.passed()).toList());
+        assertEquals(7, findings.size(), () -> findings.stream().map(Finding::name).toList().toString());
+        assertTrue(findings.stream().allMatch(f -> f.detail().startsWith("error 0.0e+00")), findings.toString());
+    }
+
+    @Test void aWholeUNetRunsAndAMiniatureTrainsAsOnTheCpu(@TempDir Path folder) {
+        try (Backend cpu = new CpuBackend()) {
+            assertTrue(UNetCheck.run(cpu, RandomModel.Arch.TINY).matches("forward .* s, backward .* s, peak of tensors .* GiB as planned"));
+        }
+        TrainingCheck training = new TrainingCheck("cpu", folder);
+        assertTrue(training.miniature(Precision.F32, 1).endsWith("LoRA after 1 updates apart by 0.0e+00 of its norm"));
+        assertTrue(training.update("tiny", Precision.F32, 2, 1).startsWith("2 steps, 1 differentiated: loss "));
+    }
+}
