@@ -144,6 +144,11 @@ public interface Backend extends ElementwiseKernels, ReductionKernels, MatrixKer
         }
     }
 
+    /// Bytes taken from the device or the system for tensors: live ones, cached ones, an arena. Those that are live where nothing is cached.
+    default long reservedBytes() {
+        return memory().liveBytes();
+    }
+
     /// How many kernels were launched on the device so far; 0 where a call is no launch.
     default long launches() {
         return 0;

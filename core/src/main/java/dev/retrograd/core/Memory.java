@@ -1,6 +1,8 @@
 package dev.retrograd.core;
 
+import java.util.Optional;
 import java.util.function.BiFunction;
+import java.util.function.IntFunction;
 
 /// The memory of one backend: its stack of scopes, and how many bytes are live and were at most.
 ///
@@ -17,10 +19,24 @@ public final class Memory implements AutoCloseable {
     private long peak;
     private long allocations;
     private MemoryObserver observer = MemoryObserver.NONE;
+    private final Optional<Arena> arena;
+    private Optional<ArenaReplay> replay = Optional.empty();
 
+    /// Without an arena.
+    ///
     /// @param allocator gives storage for a name and a number of bytes (a multiple of {@value #ALIGNMENT})
     public Memory(String name, BiFunction<String, Long, Storage> allocator) {
+        this(name, allocator, Optional.empty());
+    }
+
+    /// @param arena of the device that `allocator` allocates on
+    public Memory(String name, BiFunction<String, Long, Storage> allocator, Arena arena) {
+        this(name, allocator, Optional.of(arena));
+    }
+
+    private Memory(String name, BiFunction<String, Long, Storage> allocator, Optional<Arena> arena) {
         this.allocator = allocator;
+        this.arena = arena;
         root = new Scope(this, name, null);
         current = root;
     }
@@ -29,7 +45,41 @@ public final class Memory implements AutoCloseable {
     public Scope open(String name) {
         current = new Scope(this, name, current);
         observer.opened(current);
+        replay.ifPresent(r -> r.opened(current));
         return current;
+    }
+
+    /// Lays the tensors of pieces of the run to come into one block, each at the place that a plan gave it, until {@link #endReplay}. What is live and what
+    /// the peak is does not change; what is reserved does, as nothing is lost to sizes of blocks. A piece whose tensors come otherwise than planned
+    /// takes what is left of it from the backend's cache. No effect on a backend without an arena.
+    ///
+    /// @param scope name of the scopes that are a piece each
+    /// @param plans of the first, second, … of them, from 0
+    public void replay(String scope, IntFunction<ArenaPlan> plans) {
+        endReplay();
+        replay = arena.map(a -> new ArenaReplay(a, scope, plans));
+    }
+
+    /// Ends laying tensors into the block.
+    ///
+    /// @return how many were allocated otherwise than planned
+    /// @throws IllegalStateException if one still lies in it
+    public long endReplay() {
+        if (replay.isEmpty()) {
+            return 0;
+        }
+        if (!replay.get().isEmpty()) {
+            throw new IllegalStateException("memory: tensors still lie in the arena: " + replay.get());
+        }
+        long unplanned = replay.get().unplanned();
+        replay = Optional.empty();
+        return unplanned;
+    }
+
+    /// Gives the block back that replays lay tensors into; the next one reserves it anew.
+    public void releaseArena() {
+        endReplay();
+        arena.ifPresent(Arena::release);
     }
 
     /// Shows everything that happens from now on to an observer, instead of the one so far; {@link MemoryObserver#NONE} ends it.
@@ -52,7 +102,8 @@ public final class Memory implements AutoCloseable {
     /// @throws OutOfMemoryException if the backend has no room for it
     public Tensor allocate(String name, Spec spec) {
         long bytes = Math.ceilDiv(Math.max(spec.bytes(), 1), (long) ALIGNMENT) * ALIGNMENT;
-        return own(name, spec, allocator.apply(name, bytes), bytes);
+        Storage storage = replay.flatMap(r -> r.place(name, bytes)).orElseGet(() -> allocator.apply(name, bytes));
+        return own(name, spec, storage, bytes);
     }
 
     /// A tensor over memory that the backend found elsewhere, in the innermost open scope; it counts like any other.
@@ -93,6 +144,7 @@ public final class Memory implements AutoCloseable {
     void freed(Storage storage) {
         live -= storage.bytes();
         storage.free();
+        replay.ifPresent(r -> r.freed(storage));
         observer.freed(storage);
     }
 
@@ -108,6 +160,7 @@ public final class Memory implements AutoCloseable {
 
     void closed(Scope scope) {
         observer.closed(scope);
+        replay.ifPresent(r -> r.closed(scope));
     }
 
     /// Ends the root scope and with it everything that nobody retains.

@@ -5,6 +5,36 @@ public interface MemoryObserver {
     /// Looks away.
     MemoryObserver NONE = new MemoryObserver() { };
 
+    /// Shows everything to one and then to the other.
+    static MemoryObserver both(MemoryObserver first, MemoryObserver second) {
+        return new MemoryObserver() {
+            @Override public void opened(Scope scope) {
+                first.opened(scope);
+                second.opened(scope);
+            }
+
+            @Override public void closing(Scope scope) {
+                first.closing(scope);
+                second.closing(scope);
+            }
+
+            @Override public void closed(Scope scope) {
+                first.closed(scope);
+                second.closed(scope);
+            }
+
+            @Override public void allocated(Storage storage) {
+                first.allocated(storage);
+                second.allocated(storage);
+            }
+
+            @Override public void freed(Storage storage) {
+                first.freed(storage);
+                second.freed(storage);
+            }
+        };
+    }
+
     /// A scope was opened.
     default void opened(Scope scope) {
     }

@@ -73,8 +73,7 @@ public final class CudaBackend implements Backend {
         return ReductionKernels.workspaceBytes() + NormKernels.workspaceBytes() + OptimizerKernels.workspaceBytes() + cores.workspaceBytes();
     }
 
-    /// Bytes taken from the device for tensors: live ones and cached ones.
-    public long reservedBytes() {
+    @Override public long reservedBytes() {
         return pool.reservedBytes();
     }
 

@@ -1,11 +1,13 @@
 package dev.retrograd.cuda;
 
+import dev.retrograd.core.Arena;
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.OutOfMemoryException;
 import dev.retrograd.core.Storage;
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.OptionalLong;
 
 /// Memory of one device for one stream: the driver's allocations behind a cache of size classes, since a training step asks for the same
 /// sizes again and again. What is freed serves the next tensor at once: the stream's order keeps earlier work apart from later.
@@ -21,26 +23,64 @@ final class DevicePool implements AutoCloseable {
 
     DevicePool(String name, CudaDriver driver) {
         this.driver = driver;
-        memory = new Memory(name, this::allocate);
+        memory = new Memory(name, this::allocate, new Whole());
     }
 
     /// The device memory of a tensor.
-    final class Block extends Storage {
-        private final long size;
+    static class Block extends Storage {
         private final long address;
 
-        private Block(String name, long bytes, long size, long address) {
+        private Block(String name, long bytes, long address) {
             super(name, bytes);
-            this.size = size;
             this.address = address;
         }
 
-        long address() {
+        final long address() {
             return address;
         }
 
+        /// Nothing: whoever has the memory around it frees it.
         @Override protected void free() {
-            cache.computeIfAbsent(size, _ -> new ArrayDeque<>()).push(address);
+        }
+    }
+
+    private final class Cached extends Block {
+        private final long size;
+
+        private Cached(String name, long bytes, long size, long address) {
+            super(name, bytes, address);
+            this.size = size;
+        }
+
+        @Override protected void free() {
+            cache.computeIfAbsent(size, _ -> new ArrayDeque<>()).push(address());
+        }
+    }
+
+    /// One of the driver's allocations.
+    private final class Whole implements Arena {
+        private OptionalLong address = OptionalLong.empty();
+        private long size;
+
+        @Override public void reserve(long bytes) {
+            if (address.isEmpty() || size < bytes) {
+                release();
+                trim();
+                address = OptionalLong.of(DevicePool.this.reserve("arena", Math.max(bytes, SMALLEST)));
+                size = Math.max(bytes, SMALLEST);
+            }
+        }
+
+        @Override public Storage place(String name, long bytes, long offset) {
+            return new Block(name, bytes, address.orElseThrow() + offset);
+        }
+
+        @Override public void release() {
+            address.ifPresent(a -> {
+                driver.free(a);
+                reserved -= size;
+            });
+            address = OptionalLong.empty();
         }
     }
 
@@ -56,7 +96,7 @@ final class DevicePool implements AutoCloseable {
     private Storage allocate(String name, long bytes) {
         long size = sizeClass(bytes);
         Long reused = cache.getOrDefault(size, new ArrayDeque<>()).poll();
-        return new Block(name, bytes, size, reused == null ? reserve(name, size) : reused);
+        return new Cached(name, bytes, size, reused == null ? reserve(name, size) : reused);
     }
 
     /// Takes memory from the device; where it has too little, once more with everything that is cached given back.
@@ -94,6 +134,7 @@ final class DevicePool implements AutoCloseable {
 
     @Override public void close() {
         memory.close();
+        memory.releaseArena();
         trim();
     }
 }

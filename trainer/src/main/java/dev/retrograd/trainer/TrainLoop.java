@@ -9,6 +9,7 @@ import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.clip.ImageFeatures;
 import dev.retrograd.trainer.method.AlignProp;
 import dev.retrograd.trainer.method.Outcome;
+import dev.retrograd.trainer.method.MicroBatch;
 import dev.retrograd.trainer.prompts.PromptSource;
 import dev.retrograd.unet.LoraFile;
 import dev.retrograd.unet.StableDiffusion;
@@ -202,6 +203,7 @@ public final class TrainLoop implements AutoCloseable {
 
     /// Samples with the weights after so many updates, 0 or all that are done, and writes them down.
     private Evaluation.Grid grid(int after) throws IOException {
+        backend.memory().releaseArena();
         Evaluation.Grid grid = after == updates ? present() : original();
         Path picture = run.sample(RunDirectory.updateName(after));
         evaluation.write(picture, grid);
@@ -245,7 +247,10 @@ public final class TrainLoop implements AutoCloseable {
         int number = updates;
         learner.prepare(learner.prompts(number));
         Optional<RecomputationPlan> plan = planner.map(p -> p.plan(number));
-        plan.ifPresent(p -> learner.policy(p.policy()));
+        plan.ifPresent(p -> {
+            learner.policy(p.policy());
+            backend.memory().replay(MicroBatch.SCOPE, planner.orElseThrow().places());
+        });
         Segment.Policy policy = learner.policy();
         profile.ifPresent(p -> learner.policy(p.begin(number + 1 == config.updates(), policy)));
         backend.memory().resetPeak();
@@ -257,6 +262,7 @@ public final class TrainLoop implements AutoCloseable {
         Learner.Step step = learner.update(draws, crew, plan.map(RecomputationPlan::recomputed));
         learner.policy(policy);
         boolean measured = profile.isPresent() && profile.get().end();
+        long unplanned = backend.memory().endReplay();
         boolean skipped = !step.notFinite().isEmpty();
         skippedInARow = skipped ? skippedInARow + 1 : 0;
         if (skipped) {
@@ -266,7 +272,7 @@ public final class TrainLoop implements AutoCloseable {
         Outcome outcome = step.outcome();
         OptionalLong planned = plan.isPresent() ? OptionalLong.of(plan.get().peak()) : OptionalLong.empty();
         Metrics metrics = new Metrics(updates, outcome.k(), outcome.loss(), Scores.mean(outcome.rewards()), Scores.std(outcome.rewards()), step.gradNorm(), step.learningRate(),
-                (System.nanoTime() - start) / 1e9, backend.memory().peakBytes(), planned, skipped, outcome.details(), draws.means());
+                (System.nanoTime() - start) / 1e9, backend.memory().peakBytes(), planned, backend.reservedBytes(), unplanned, skipped, outcome.details(), draws.means());
         run.append(metrics);
         listener.updated(metrics, config.updates());
         if (measured) {

@@ -5,14 +5,18 @@ import dev.retrograd.autograd.plan.Pass;
 import dev.retrograd.autograd.plan.Planner;
 import dev.retrograd.autograd.plan.RecomputationPlan;
 import dev.retrograd.autograd.plan.SegmentTrace;
+import dev.retrograd.core.ArenaPlan;
+import dev.retrograd.core.Lifetimes;
 import dev.retrograd.core.PlanBackend;
 import dev.retrograd.trainer.method.AlignProp;
+import dev.retrograd.trainer.method.MicroBatch;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.function.IntFunction;
 
 /// Plans the updates of a run: runs them on a shape-only backend, which tells their memory to the byte before they run, and chooses what to
 /// recompute under a budget.
@@ -28,6 +32,7 @@ public final class UpdatePlanner implements AutoCloseable {
     private final OptionalLong budget;
     private final Learner learner;
     private final Map<Set<String>, RecomputationPlan> chosen = new HashMap<>();
+    private Lifetimes lifetimes = new Lifetimes(MicroBatch.SCOPE);
 
     /// @param task on the shape-only backend, the model of {@link dev.retrograd.unet.StableDiffusion#shapes}; closed by the caller
     /// @param budget bytes that an update may take beside the backend's workspace; empty for the usual policy
@@ -58,7 +63,8 @@ public final class UpdatePlanner implements AutoCloseable {
 
     /// Runs an update, without making a choice.
     public Pass simulate(int number, Segment.Policy policy) {
-        SegmentTrace trace = new SegmentTrace(plan, policy);
+        lifetimes = new Lifetimes(MicroBatch.SCOPE);
+        SegmentTrace trace = new SegmentTrace(plan, policy, lifetimes);
         learner.policy(trace);
         learner.update(new UpdateDraws(task, config, learner.sampler(), number, images()), Crew.ALONE, Optional.empty());
         return trace.end();
@@ -80,6 +86,13 @@ public final class UpdatePlanner implements AutoCloseable {
             chosen.put(usual.recomputed(), known);
         }
         return new RecomputationPlan(known.recomputed(), simulate(number, known.policy()));
+    }
+
+    /// Where the tensors of each micro-batch of the update that was planned last lie in one block, by the micro-batch's number.
+    public IntFunction<ArenaPlan> places() {
+        List<ArenaPlan> plans = lifetimes.plans();
+        int last = Math.ceilDiv(config.batchSize(), config.microBatchSize()) - 1;
+        return i -> plans.get(i == last ? plans.size() - 1 : Math.min(i, LIKE_ALL_OTHERS - 1));
     }
 
     private RecomputationPlan within(Planner planner) {

@@ -47,13 +47,18 @@ public final class SegmentTrace implements Segment.Policy {
     ///
     /// @param plan runs nothing of this kind yet: what is live is taken for weights
     public SegmentTrace(PlanBackend plan, Segment.Policy policy) {
+        this(plan, policy, MemoryObserver.NONE);
+    }
+
+    /// @param beside is shown what happens to memory as well
+    public SegmentTrace(PlanBackend plan, Segment.Policy policy, MemoryObserver beside) {
         this.plan = plan;
         this.policy = policy;
         Memory memory = plan.memory();
         live = memory.liveBytes();
         gap = live;
         open.push(new Open(new Pass("", false, live), memory.current(), PlanBackend.Cost.ZERO));
-        memory.observe(new Scopes());
+        memory.observe(MemoryObserver.both(new Scopes(), beside));
         plan.observe(this::called);
     }
 

@@ -93,8 +93,7 @@ public final class CpuBackend implements Backend {
         return gemm.workspaceBytes() + attention.workspaceBytes();
     }
 
-    /// Bytes of tensors taken from the system: live ones, and freed ones kept for the next tensor of their size.
-    public long reservedBytes() {
+    @Override public long reservedBytes() {
         return memory.reservedBytes();
     }
 

@@ -1,5 +1,6 @@
 package dev.retrograd.core.cpu;
 
+import dev.retrograd.core.Arena;
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.OutOfMemoryException;
 import dev.retrograd.core.Spec;
@@ -13,6 +14,7 @@ import java.lang.invoke.MethodHandleProxies;
 import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Consumer;
 import java.util.function.LongFunction;
 
@@ -30,7 +32,7 @@ final class CpuMemory implements AutoCloseable {
 
     private final Map<Long, ArrayDeque<Block>> cache = new HashMap<>();
     private final boolean poison;
-    private final Memory memory = new Memory("cpu", this::allocate);
+    private final Memory memory = new Memory("cpu", this::allocate, new Whole());
     private long reserved;
 
     /// @param poison whether fresh tensors are filled with NaN, so that a kernel that leaves part of its output unwritten is seen in tests
@@ -58,11 +60,8 @@ final class CpuMemory implements AutoCloseable {
     /// @throws IllegalStateException if the tensor was freed
     /// @throws IllegalArgumentException if it belongs to another backend
     static MemorySegment data(Tensor t) {
-        if (t.storage() instanceof Block b) {
-            return b.segment.asSlice(t.byteOffset(), t.spec().bytes());
-        }
-        if (t.storage() instanceof Shared s) {
-            return s.segment.asSlice(t.byteOffset(), t.spec().bytes());
+        if (t.storage() instanceof Native n) {
+            return n.segment.asSlice(t.byteOffset(), t.spec().bytes());
         }
         throw new IllegalArgumentException("cpu: " + t + " belongs to another backend");
     }
@@ -82,10 +81,14 @@ final class CpuMemory implements AutoCloseable {
         Block reused = free == null ? null : free.pollFirst();
         MemorySegment raw = reused == null ? malloc(name, size) : reused.raw;
         Block block = new Block(name, bytes, size, raw);
+        return poisoned(block);
+    }
+
+    private Native poisoned(Native fresh) {
         if (poison) {
-            block.segment.fill((byte) 0xFF);
+            fresh.segment.fill((byte) 0xFF);
         }
-        return block;
+        return fresh;
     }
 
     private MemorySegment malloc(String name, long size) {
@@ -121,20 +124,68 @@ final class CpuMemory implements AutoCloseable {
 
     @Override public void close() {
         memory.close();
+        memory.releaseArena();
         trim();
     }
 
-    private final class Block extends Storage {
+    private static MemorySegment aligned(MemorySegment raw) {
+        return raw.asSlice(-raw.address() & Memory.ALIGNMENT - 1);
+    }
+
+    private abstract static class Native extends Storage {
+        final MemorySegment segment;
+
+        Native(String name, long bytes, MemorySegment segment) {
+            super(name, bytes);
+            this.segment = segment;
+        }
+
+        /// Nothing: whoever has the memory around it frees it.
+        @Override protected void free() {
+        }
+    }
+
+    private static final class Placed extends Native {
+        Placed(String name, MemorySegment segment) {
+            super(name, segment.byteSize(), segment);
+        }
+    }
+
+    /// One block from the system.
+    private final class Whole implements Arena {
+        private Optional<MemorySegment> raw = Optional.empty();
+        private long size;
+
+        @Override public void reserve(long bytes) {
+            if (raw.isEmpty() || size < bytes) {
+                release();
+                trim();
+                raw = Optional.of(malloc("arena", bytes));
+                size = bytes;
+            }
+        }
+
+        @Override public Storage place(String name, long bytes, long offset) {
+            return poisoned(new Placed(name, aligned(raw.orElseThrow()).asSlice(offset, bytes)));
+        }
+
+        @Override public void release() {
+            raw.ifPresent(r -> {
+                FREE.accept(r);
+                reserved -= size;
+            });
+            raw = Optional.empty();
+        }
+    }
+
+    private final class Block extends Native {
         private final long size;
         private final MemorySegment raw;
-        private final MemorySegment segment;
 
         Block(String name, long bytes, long size, MemorySegment raw) {
-            super(name, bytes);
+            super(name, bytes, aligned(raw).asSlice(0, bytes));
             this.size = size;
             this.raw = raw;
-            long pad = -raw.address() & Memory.ALIGNMENT - 1;
-            segment = raw.asSlice(pad, bytes);
         }
 
         @Override protected void free() {
@@ -143,20 +194,13 @@ final class CpuMemory implements AutoCloseable {
     }
 
     /// Somebody else's memory, most often a mapped file.
-    private static final class Shared extends Storage {
-        private final MemorySegment segment;
-
+    private static final class Shared extends Native {
         Shared(String name, MemorySegment segment) {
-            super(name, Math.ceilDiv(Math.max(segment.byteSize(), 1), (long) Memory.ALIGNMENT) * Memory.ALIGNMENT);
-            this.segment = segment;
+            super(name, Math.ceilDiv(Math.max(segment.byteSize(), 1), (long) Memory.ALIGNMENT) * Memory.ALIGNMENT, segment);
         }
 
         @Override public boolean readOnly() {
             return true;
-        }
-
-        /// Its owner frees it.
-        @Override protected void free() {
         }
     }
 }

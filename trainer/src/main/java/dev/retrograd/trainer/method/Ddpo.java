@@ -141,7 +141,7 @@ final class Ddpo implements Method {
         int[] steps = trained(update);
         Sums sums = new Sums();
         List<String> prompts = Arrays.stream(part.images()).mapToObj(i -> update.prompts(part.draw(), i, 1).getFirst()).toList();
-        try (Scope _ = backend.memory().open("micro-batch")) {
+        try (Scope _ = backend.memory().open(MicroBatch.SCOPE)) {
             Tensor context = update.context(prompts);
             for (int step : steps) {
                 try (Scope _ = backend.memory().open("timestep"); Tape tape = new Tape(backend, parts.policy())) {

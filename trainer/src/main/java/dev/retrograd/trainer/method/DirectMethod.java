@@ -50,7 +50,7 @@ abstract class DirectMethod implements Method {
         List<PixelBatch> seen = new ArrayList<>();
         List<String> prompts;
         int[] before = new int[1];
-        try (Scope _ = backend.memory().open("micro-batch")) {
+        try (Scope _ = backend.memory().open(MicroBatch.SCOPE)) {
             Batch batch = update.batch(update.number(), part.first(), part.count());
             prompts = batch.prompts();
             run(update, batch, gradients, 1.0 / update.images(), step -> {

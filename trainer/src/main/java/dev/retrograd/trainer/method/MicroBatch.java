@@ -14,6 +14,8 @@ import java.util.stream.IntStream;
 /// @param images their numbers within that draw, which key their prompts and noise
 /// @param columns what the method knows of each image, by name: the same number of values for each
 public record MicroBatch(String kind, int draw, int[] images, SequencedMap<String, float[]> columns) implements Serializable {
+    /// Name of the memory scope around the computation of each micro-batch.
+    public static final String SCOPE = "micro-batch";
 
     public MicroBatch {
         columns = new LinkedHashMap<>(columns);

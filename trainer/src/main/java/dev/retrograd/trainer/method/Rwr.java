@@ -107,7 +107,7 @@ final class Rwr implements Method {
     private MicroBatch.Result differentiate(Update update, MicroBatch part, Gradients gradients, LongConsumer done) {
         List<String> prompts = Arrays.stream(part.images()).mapToObj(i -> update.prompts(part.draw(), i, 1).getFirst()).toList();
         SequencedMap<String, float[]> columns = new LinkedHashMap<>();
-        try (Scope _ = backend.memory().open("micro-batch"); Tape tape = new Tape(backend, parts.policy())) {
+        try (Scope _ = backend.memory().open(MicroBatch.SCOPE); Tape tape = new Tape(backend, parts.policy())) {
             Var losses = losses(tape, update, part, tape.constant(update.context(prompts)));
             columns.put(LOSSES, backend.toFloats(losses.value()));
             tape.backward(losses.apply(SumTo.all()).affine(1.0 / update.images(), 0), gradients);

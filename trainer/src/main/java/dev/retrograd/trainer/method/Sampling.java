@@ -55,7 +55,7 @@ final class Sampling {
         SequencedMap<String, float[]> columns = new LinkedHashMap<>();
         PixelBatch images;
         List<String> prompts;
-        try (Scope _ = b.memory().open("micro-batch"); Tape tape = new Tape(b, Segment.Policy.STORE_ALL)) {
+        try (Scope _ = b.memory().open(MicroBatch.SCOPE); Tape tape = new Tape(b, Segment.Policy.STORE_ALL)) {
             Batch batch = update.batch(part.draw(), part.first(), part.count());
             prompts = batch.prompts();
             images = tape.unrecorded(() -> {

@@ -1,6 +1,7 @@
 package dev.retrograd.trainer.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -64,6 +65,7 @@ class PlannedTrainingTest {
         assertEquals(2, updates.size());
         for (JsonNode update : updates) {
             assertEquals(update.get("planned_peak_bytes").asLong(), update.get("peak_bytes").asLong(), settings);
+            assertFalse(update.has("unplanned_allocations"), update.toString());
         }
     }
 

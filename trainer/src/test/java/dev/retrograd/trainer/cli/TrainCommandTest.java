@@ -76,7 +76,7 @@ class TrainCommandTest {
         assertTrue(trained.out().lines().anyMatch(l -> l.startsWith("update 1/1 ")), trained.out());
         List<String> keys = new ArrayList<>();
         JSON.readTree(Files.readAllLines(run.resolve("metrics.jsonl")).getFirst()).fieldNames().forEachRemaining(keys::add);
-        assertEquals(List.of("update", "k", "loss", "reward_mean", "reward_std", "grad_norm", "learning_rate", "seconds", "peak_bytes", "planned_peak_bytes"), keys);
+        assertEquals(List.of("update", "k", "loss", "reward_mean", "reward_std", "grad_norm", "learning_rate", "seconds", "peak_bytes", "planned_peak_bytes", "reserved_bytes"), keys);
     }
 
     @Test

@@ -1,0 +1,133 @@
+package dev.retrograd.core;
+
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.NavigableSet;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/// Where each tensor of a piece of a run lies in one block of memory, found from when each is made and freed.
+///
+/// @see Lifetimes how to record it
+/// @see Memory#replay how to follow it
+public final class ArenaPlan {
+    /// Stands for a place outside the block, for a tensor that outlives the piece.
+    public static final long ELSEWHERE = -1;
+    /// Of every place: what a GPU reads at once.
+    static final int ALIGNMENT = 256;
+
+    private final long[] sizes;
+    private final long[] offsets;
+    private final long bytes;
+
+    private ArenaPlan(long[] sizes, long[] offsets, long bytes) {
+        this.sizes = sizes;
+        this.offsets = offsets;
+        this.bytes = bytes;
+    }
+
+    /// Bytes of the block.
+    public long bytes() {
+        return bytes;
+    }
+
+    /// Number of tensors.
+    public int allocations() {
+        return sizes.length;
+    }
+
+    /// Bytes of the i-th tensor made.
+    public long size(int i) {
+        return sizes[i];
+    }
+
+    /// Where the i-th tensor made begins in the block, or {@link #ELSEWHERE}.
+    public long offset(int i) {
+        return offsets[i];
+    }
+
+    /// Gives each tensor the lowest of the smallest gaps that hold it as it is made (best fit), and its place back as it is freed.
+    ///
+    /// @param sizes of the tensors, in the order they are made
+    /// @param events `i` where tensor i is made, `~i` where it is freed; one that is never freed is placed elsewhere
+    static ArenaPlan of(long[] sizes, int... events) {
+        boolean[] freed = new boolean[sizes.length];
+        for (int e : events) {
+            if (e < 0) {
+                freed[~e] = true;
+            }
+        }
+        long[] offsets = new long[sizes.length];
+        Gaps gaps = new Gaps();
+        for (int e : events) {
+            if (e < 0) {
+                gaps.give(offsets[~e], aligned(sizes[~e]));
+            } else {
+                offsets[e] = freed[e] ? gaps.take(aligned(sizes[e])) : ELSEWHERE;
+            }
+        }
+        return new ArenaPlan(sizes, offsets, gaps.end);
+    }
+
+    private static long aligned(long bytes) {
+        return Math.ceilDiv(bytes, (long) ALIGNMENT) * ALIGNMENT;
+    }
+
+    /// Unused stretches of a block that grows at its end.
+    private static final class Gaps {
+        private record Gap(long size, long offset) implements Comparable<Gap> {
+            @Override public int compareTo(Gap o) {
+                return size == o.size ? Long.compare(offset, o.offset) : Long.compare(size, o.size);
+            }
+        }
+
+        private final NavigableMap<Long, Long> byOffset = new TreeMap<>();
+        private final NavigableSet<Gap> bySize = new TreeSet<>();
+        private long end;
+
+        private void add(long offset, long size) {
+            byOffset.put(offset, size);
+            bySize.add(new Gap(size, offset));
+        }
+
+        private void remove(long offset, long size) {
+            byOffset.remove(offset);
+            bySize.remove(new Gap(size, offset));
+        }
+
+        long take(long size) {
+            Gap fit = bySize.ceiling(new Gap(size, 0));
+            if (fit != null) {
+                remove(fit.offset, fit.size);
+                if (fit.size > size) {
+                    add(fit.offset + size, fit.size - size);
+                }
+                return fit.offset;
+            }
+            Map.Entry<Long, Long> last = byOffset.lastEntry();
+            long offset = end;
+            if (last != null && last.getKey() + last.getValue() == end) {
+                offset = last.getKey();
+                remove(offset, last.getValue());
+            }
+            end = offset + size;
+            return offset;
+        }
+
+        void give(long offset, long size) {
+            long from = offset;
+            long to = offset + size;
+            Map.Entry<Long, Long> below = byOffset.lowerEntry(offset);
+            if (below != null && below.getKey() + below.getValue() == offset) {
+                from = below.getKey();
+                remove(from, below.getValue());
+            }
+            Long above = byOffset.get(to);
+            if (above != null) {
+                remove(to, above);
+                to += above;
+            }
+            add(from, to - from);
+        }
+    }
+}
