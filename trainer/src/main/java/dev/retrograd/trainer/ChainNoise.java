@@ -1,5 +1,6 @@
 package dev.retrograd.trainer;
 
+import dev.retrograd.autograd.Parameter;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
@@ -111,6 +112,30 @@ public abstract sealed class ChainNoise {
         @Override Tensor values(Backend b, String name, int step, int first, int count) {
             int n = perImage();
             return b.floats(name, Shape.of(count, n), Arrays.copyOfRange(drawn[step + 1], first * n, (first + count) * n));
+        }
+    }
+
+    /// Latents that somebody holds, for a chain that draws no further noise: as they are when they are asked for.
+    static final class Latents extends ChainNoise {
+        private final List<Parameter> latents;
+
+        /// @param latents of each image, `[1,H,W,C]`
+        Latents(List<Parameter> latents, int... latent) {
+            super(latent);
+            this.latents = latents;
+        }
+
+        @Override Tensor values(Backend b, String name, int step, int first, int count) {
+            throw new IllegalStateException("noise: a chain without noise of its own is required, got one that asks for that of step " + step);
+        }
+
+        @Override public Tensor initial(Backend b, int first, int count) {
+            Shape one = latents.getFirst().spec().shape();
+            Tensor all = b.empty("x_T", Spec.f32(count, one.dim(1), one.dim(2), one.dim(3)));
+            for (int i = 0; i < count; i++) {
+                b.copySlice(latents.get(first + i).value(), 0, 0, all, i, 1);
+            }
+            return all;
         }
     }
 }

@@ -1,6 +1,6 @@
 package dev.retrograd.trainer;
 
-import dev.retrograd.autograd.optim.AdamW;
+import dev.retrograd.autograd.optim.Optimizer;
 import dev.retrograd.autograd.optim.WeightEma;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Scope;
@@ -28,7 +28,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
 
-/// What a run is after some updates: the trained weights, the optimiser's moments, the moving average, what the method remembers. All else is a function of the configuration.
+/// What a run is after some updates: the trained weights or noise, the optimiser's moments, the moving average, what the method remembers. All else is a function of the configuration.
 ///
 /// A checkpoint is a folder `update-000010` with `state.safetensors` and, where a LoRA is trained, that of this moment; it is written under another name and renamed, so that there is never half of one.
 final class Checkpoint {
@@ -43,11 +43,11 @@ final class Checkpoint {
 
     private final Backend backend;
     private final Trainee trainee;
-    private final AdamW optimizer;
+    private final Optimizer optimizer;
     private final Optional<WeightEma> ema;
     private final Method method;
 
-    Checkpoint(Backend backend, Trainee trainee, AdamW optimizer, Optional<WeightEma> ema, Method method) {
+    Checkpoint(Backend backend, Trainee trainee, Optimizer optimizer, Optional<WeightEma> ema, Method method) {
         this.backend = backend;
         this.trainee = trainee;
         this.optimizer = optimizer;
@@ -108,12 +108,12 @@ final class Checkpoint {
             int updates = updates(file, tensors);
             Map<String, Tensor> own = state();
             if (!own.keySet().equals(tensors.names().stream().filter(n -> !n.startsWith(METHOD)).collect(Collectors.toSet()))) {
-                throw new ModelFormatException(file + ": was saved by a run with other --trainable, --lora-targets or --ema than this one");
+                throw new ModelFormatException(file + ": was saved by a run with other --method, --trainable, --lora-targets or --ema than this one");
             }
             CRC32C crc = checksum(updates);
             for (String name : new TreeSet<>(tensors.names())) {
                 if (own.containsKey(name) && !tensors.spec(name).equals(own.get(name).spec())) {
-                    throw new ModelFormatException(file + ": tensor '" + name + "' must be " + own.get(name).spec() + " as this run's --lora-rank has it, got " + tensors.spec(name));
+                    throw new ModelFormatException(file + ": tensor '" + name + "' must be " + own.get(name).spec() + " as this run's settings, such as --lora-rank, have it, got " + tensors.spec(name));
                 }
                 add(crc, name, tensors.bytes(name));
             }

@@ -22,7 +22,7 @@ import java.util.SequencedMap;
 /// The same prompts and the same noise, sampled at several times of a run: what its pictures and its before-and-after figures come from.
 final class Evaluation {
     /// Keys the noise apart from that of every update.
-    private static final int NO_UPDATE = -1;
+    static final int NO_UPDATE = -1;
     private static final int LEAST_PAIRS_IN_A_ROW = 2;
 
     private final Sampler sampler;
@@ -48,17 +48,23 @@ final class Evaluation {
         void report(String what, long done, long total);
     }
 
-    Evaluation(Sampler sampler, TrainLoop.Task task, TrainConfig config, Optional<SampledDiversity> diversity, int... latentShape) {
+    Evaluation(Sampler sampler, TrainLoop.Task task, TrainConfig config, Optional<SampledDiversity> diversity, ChainNoise noise) {
         this.diversity = diversity;
         this.sampler = sampler;
         reward = task.reward();
         this.config = config;
         scoring = new Scoring(task.model().backend(), config.microBatchSize());
         tracked = task.tracked();
-        noise = new ChainNoise.Keyed(config.seed(), NO_UPDATE, latentShape);
-        prompts.addAll(someOf(task.prompts().prompts(), config.sampleImages()));
-        trainingPrompts = prompts.size();
-        prompts.addAll(someOf(task.heldOut(), config.sampleImages()));
+        this.noise = noise;
+        prompts.addAll(promptsOf(task, config));
+        trainingPrompts = Math.min(config.sampleImages(), task.prompts().size());
+    }
+
+    /// What is sampled each time: prompts of training, then others.
+    static List<String> promptsOf(TrainLoop.Task task, TrainConfig config) {
+        List<String> all = new ArrayList<>(someOf(task.prompts().prompts(), config.sampleImages()));
+        all.addAll(someOf(task.heldOut(), config.sampleImages()));
+        return all;
     }
 
     /// A few prompts, spread over the list.

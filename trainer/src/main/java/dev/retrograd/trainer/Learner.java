@@ -3,8 +3,8 @@ package dev.retrograd.trainer;
 import dev.retrograd.autograd.Gradients;
 import dev.retrograd.autograd.Parameter;
 import dev.retrograd.autograd.Segment;
-import dev.retrograd.autograd.optim.AdamW;
 import dev.retrograd.autograd.optim.GradientClip;
+import dev.retrograd.autograd.optim.Optimizer;
 import dev.retrograd.autograd.optim.WeightEma;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Scope;
@@ -26,7 +26,7 @@ final class Learner implements AutoCloseable {
     private final TrainConfig config;
     private final Backend backend;
     private final Replica replica;
-    private final AdamW optimizer;
+    private final Optimizer optimizer;
     private final Optional<WeightEma> ema;
 
     /// What an update gave beside changed weights.
@@ -36,16 +36,15 @@ final class Learner implements AutoCloseable {
     record Step(Outcome outcome, double gradNorm, double learningRate, List<String> notFinite) {
     }
 
-    /// @param policy what the tape stores and what it recomputes, until {@link #policy(Segment.Policy)} says otherwise
     /// @throws SettingException if the settings do not fit the model or the reward
     /// @throws IllegalArgumentException if the weights to start from do not
-    Learner(TrainLoop.Task task, TrainConfig config, Segment.Policy policy) {
+    Learner(TrainLoop.Task task, TrainConfig config) {
         this.task = task;
         this.config = config;
         backend = task.model().backend();
-        replica = new Replica(task, config, policy);
+        replica = new Replica(task, config);
         List<Parameter> trained = trainee().parameters();
-        optimizer = new AdamW(backend, trained, config.optimizer().adamw());
+        optimizer = trainee().optimizer();
         OptionalDouble decay = config.optimizer().emaDecay();
         ema = decay.isPresent() ? Optional.of(new WeightEma(backend, trained, decay.getAsDouble())) : Optional.empty();
     }
@@ -58,7 +57,7 @@ final class Learner implements AutoCloseable {
         return replica.trainee();
     }
 
-    AdamW optimizer() {
+    Optimizer optimizer() {
         return optimizer;
     }
 
@@ -75,7 +74,7 @@ final class Learner implements AutoCloseable {
         return replica.policy();
     }
 
-    /// What the tape stores and what it recomputes from now on.
+    /// What the tape stores and what it recomputes from now on, instead of the method's usual.
     void policy(Segment.Policy next) {
         replica.policy(next);
     }
@@ -90,7 +89,7 @@ final class Learner implements AutoCloseable {
 
     /// Prompts of the images of an update.
     List<String> prompts(int number) {
-        return task.prompts().draw(config.seed(), number, 0, config.batchSize());
+        return trainee().images().map(FixedImages::prompts).orElseGet(() -> task.prompts().draw(config.seed(), number, 0, config.batchSize()));
     }
 
     private List<String> notFinite(Outcome outcome, Gradients gradients) {
@@ -167,7 +166,7 @@ final class Learner implements AutoCloseable {
             List<String> notFinite = Double.isFinite(norm) && Double.isFinite(outcome.loss()) ? List.of() : notFinite(outcome, gradients);
             double rate = config.optimizer().schedule().at(number);
             if (notFinite.isEmpty()) {
-                optimizer.step(gradients, rate, clipped.factor(), AdamW.Missing.REFUSE);
+                optimizer.step(gradients, rate, clipped.factor());
                 ema.ifPresent(WeightEma::update);
             }
             backend.synchronize();

@@ -1,6 +1,8 @@
 package dev.retrograd.trainer;
 
 import dev.retrograd.autograd.Parameter;
+import dev.retrograd.autograd.optim.AdamW;
+import dev.retrograd.autograd.optim.Optimizer;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.RandomStream;
 import dev.retrograd.unet.LoraFile;
@@ -8,6 +10,7 @@ import dev.retrograd.unet.LoraWeights;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Supplier;
 
 /// A LoRA on a frozen UNet: that of a file, or a fresh one.
@@ -34,6 +37,10 @@ final class LoraTrainee implements Trainee {
         return lora.parameters();
     }
 
+    @Override public Optimizer optimizer() {
+        return new AdamW(backend, parameters(), config.optimizer().adamw());
+    }
+
     @Override public <T> T run(Supplier<T> code) {
         lora.detach();
         try {
@@ -55,10 +62,10 @@ final class LoraTrainee implements Trainee {
         LoraFile.write(checkpoint.resolve(LoraFile.NAME), lora.updates(backend), config.naming());
     }
 
-    @Override public Path write(RunDirectory run) throws IOException {
+    @Override public Result write(RunDirectory run) throws IOException {
         Path file = run.loraFolder().resolve(LoraFile.NAME);
         LoraFile.write(file, lora.updates(backend), config.naming());
-        return file;
+        return new Result("LoRA", file, Optional.of(run.loraFolder()));
     }
 
     @Override public String describe() {

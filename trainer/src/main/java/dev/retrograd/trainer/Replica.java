@@ -7,7 +7,6 @@ import dev.retrograd.autograd.plan.RecomputationPlan;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Tensor;
-import dev.retrograd.trainer.method.AlignProp;
 import dev.retrograd.trainer.method.KlGuard;
 import dev.retrograd.trainer.method.Method;
 import dev.retrograd.trainer.method.MicroBatch;
@@ -33,19 +32,14 @@ public final class Replica implements AutoCloseable {
     /// @throws SettingException if the settings do not fit the model or the reward
     /// @throws IllegalArgumentException if the weights to start from do not
     public Replica(TrainLoop.Task task, TrainConfig config) {
-        this(task, config, AlignProp.RECOMPUTE_OUTERMOST);
-    }
-
-    /// @param policy what the tape stores and what it recomputes, until another one is asked for
-    Replica(TrainLoop.Task task, TrainConfig config, Segment.Policy policy) {
         this.task = task;
         this.config = config;
-        this.policy = policy;
+        policy = config.method().usualPolicy();
         backend = task.model().backend();
         sampler = new Sampler(task.model(), config.sampler());
         trainee = Trainee.of(task, config);
         method = config.method().start(new Parts(task.model(), config.sampler().chain(task.model()), task.reward(), config.loss(), path -> this.policy.of(path),
-                new KlGuard(config.regularisers().kl(), trainee)));
+                new KlGuard(config.regularisers().kl(), trainee), trainee.noise()));
     }
 
     Sampler sampler() {
@@ -69,7 +63,7 @@ public final class Replica implements AutoCloseable {
         return policy;
     }
 
-    /// What the tape stores and what it recomputes from now on.
+    /// What the tape stores and what it recomputes from now on, instead of the method's usual.
     void policy(Segment.Policy next) {
         policy = next;
     }
@@ -83,7 +77,7 @@ public final class Replica implements AutoCloseable {
     ///
     /// @throws IllegalArgumentException if they are not of as many values
     public void follow(float[][] weights, Optional<Set<String>> recomputed) {
-        policy = recomputed.map(RecomputationPlan::policy).orElse(AlignProp.RECOMPUTE_OUTERMOST);
+        policy = recomputed.map(RecomputationPlan::policy).orElseGet(config.method()::usualPolicy);
         List<Parameter> own = trainee.parameters();
         if (own.size() != weights.length) {
             throw new IllegalArgumentException("replica: must get " + own.size() + " matrices of weights, got " + weights.length);
@@ -101,7 +95,7 @@ public final class Replica implements AutoCloseable {
     /// @param number of the update, counted from 0
     /// @param progress hears how many further units of work are done
     public Computed compute(int number, MicroBatch batch, LongConsumer progress) {
-        return compute(new UpdateDraws(task, config, sampler, number), batch, progress);
+        return compute(new UpdateDraws(task, config, sampler, trainee.images(), number), batch, progress);
     }
 
     /// @param draws fresh

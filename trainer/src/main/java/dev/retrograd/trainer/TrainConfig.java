@@ -36,6 +36,9 @@ public record TrainConfig(SamplerSettings sampler, MethodSettings method, Reward
         SettingException.require(sampleImages >= 1 && sampleImages <= LARGEST_BATCH, "--sample-images", "1.." + LARGEST_BATCH, sampleImages);
         boolean stops = regularisers.patience() > 0 || regularisers.diversityFloor().isPresent();
         SettingException.require(!stops || sampleEvery > 0, "--sample-every", "1 or more with --stop-patience or --diversity-floor, which look at sample grids", sampleEvery);
+        SettingException.require(method.trainsWeights() || trainable == Trainable.LORA, "--trainable", "left out with --method " + method.id() + ", which trains no weights", trainable);
+        SettingException.require(method.trainsWeights() || optimizer.emaDecay().isEmpty(), "--ema", "left out with --method " + method.id() + ", which trains no weights", optimizer.emaDecay());
+        SettingException.require(method.trainsWeights() || regularisers.kl() == 0, "--kl-coefficient", "0 with --method " + method.id() + ", which trains no weights", regularisers.kl());
         method.check(sampler);
         method.checkBatch(batchSize);
         loss = method.loss(loss);

@@ -7,7 +7,6 @@ import dev.retrograd.core.Backend;
 import dev.retrograd.core.io.AtomicFile;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.clip.ImageFeatures;
-import dev.retrograd.trainer.method.AlignProp;
 import dev.retrograd.trainer.method.Outcome;
 import dev.retrograd.trainer.method.MicroBatch;
 import dev.retrograd.trainer.prompts.PromptSource;
@@ -43,7 +42,7 @@ public final class TrainLoop implements AutoCloseable {
     private Crew crew = Crew.ALONE;
     private int updates;
     private int skippedInARow;
-    private Optional<Path> result = Optional.empty();
+    private Optional<Trainee.Result> result = Optional.empty();
 
     /// How a run ended.
     public enum Ending { DONE, STOPPED }
@@ -51,7 +50,7 @@ public final class TrainLoop implements AutoCloseable {
     /// What is trained, on what.
     ///
     /// @param heldOut prompts that are sampled to see the effect on what was never trained on; may be empty
-    /// @param start LoRA to start from; empty for a fresh one
+    /// @param start LoRA to start from, or to wear where noise is trained; empty for a fresh one, or none
     /// @param tracked what is measured beside the reward; closed by the caller
     /// @param clip by which diversity is measured; closed by the caller
     /// @param writer of the result where the whole UNet is trained
@@ -80,15 +79,18 @@ public final class TrainLoop implements AutoCloseable {
         this.listener = listener;
         this.stop = stop;
         backend = task.model().backend();
-        early = new EarlyStop(config.regularisers(), !task.heldOut().isEmpty(), task.clip().isPresent());
-        learner = new Learner(task, config, AlignProp.RECOMPUTE_OUTERMOST);
+        // Where noise is trained, that of other images is as it was.
+        boolean measures = task.clip().isPresent() && config.method().trainsWeights();
+        early = new EarlyStop(config.regularisers(), !task.heldOut().isEmpty(), measures);
+        learner = new Learner(task, config);
+        Optional<FixedImages> fixed = learner.trainee().images();
         int[] latent = config.sampler().latentShape(task.model());
         List<String> prompts = task.prompts().prompts();
         List<String> measured = prompts.subList(0, Math.min(prompts.size(), config.regularisers().diversityPrompts()));
-        diversity = measured.isEmpty() ? Optional.empty()
+        diversity = measured.isEmpty() || !measures ? Optional.empty()
                 : task.clip().map(c -> new SampledDiversity(learner.sampler(), c, measured, config.seed(), config.microBatchSize(), latent));
         checkpoint = new Checkpoint(backend, learner.trainee(), learner.optimizer(), learner.ema(), learner.method());
-        evaluation = new Evaluation(learner.sampler(), task, config, diversity, latent);
+        evaluation = new Evaluation(learner.sampler(), task, config, diversity, fixed.map(FixedImages::noise).orElseGet(() -> new ChainNoise.Keyed(config.seed(), Evaluation.NO_UPDATE, latent)));
     }
 
     /// What is trained, in a few words.
@@ -96,9 +98,14 @@ public final class TrainLoop implements AutoCloseable {
         return learner.trainee().describe();
     }
 
-    /// File or folder of the result, once there is one.
-    public Optional<Path> result() {
-        return result;
+    /// What the result is, and its file or folder, once there is one: `LoRA: PATH`.
+    public Optional<String> result() {
+        return result.map(r -> r.what() + ": " + r.path());
+    }
+
+    /// Folder of the card that describes the result, where there is to be one.
+    public Optional<Path> card() {
+        return result.flatMap(Trainee.Result::card);
     }
 
     /// Updates done so far.
@@ -254,7 +261,7 @@ public final class TrainLoop implements AutoCloseable {
         Segment.Policy policy = learner.policy();
         profile.ifPresent(p -> learner.policy(p.begin(number + 1 == config.updates(), policy)));
         backend.memory().resetPeak();
-        UpdateDraws draws = new UpdateDraws(task, config, learner.sampler(), number) {
+        UpdateDraws draws = new UpdateDraws(task, config, learner.sampler(), learner.trainee().images(), number) {
             @Override public void progress(String what, long done, long total) {
                 report(what + "/" + config.updates(), done, total);
             }

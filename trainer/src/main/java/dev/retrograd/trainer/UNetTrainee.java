@@ -1,19 +1,27 @@
 package dev.retrograd.trainer;
 
 import dev.retrograd.autograd.Parameter;
+import dev.retrograd.autograd.optim.AdamW;
+import dev.retrograd.autograd.optim.Optimizer;
+import dev.retrograd.core.Backend;
 import dev.retrograd.unet.UNetWeights;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.Supplier;
 
 /// All weights of the UNet.
 final class UNetTrainee implements Trainee {
+    private final Backend backend;
+    private final TrainConfig config;
     private final UNetWeights weights;
     private final ModelWriter writer;
 
     /// @throws SettingException if the task has a LoRA to start from
-    UNetTrainee(TrainLoop.Task task) {
+    UNetTrainee(TrainLoop.Task task, TrainConfig config) {
+        this.config = config;
+        backend = task.model().backend();
         SettingException.require(task.start().isEmpty(), "--lora", "left out with --trainable full (merge puts it into the model first)", "one");
         weights = new UNetWeights(task.model());
         writer = task.writer();
@@ -21,6 +29,10 @@ final class UNetTrainee implements Trainee {
 
     @Override public List<Parameter> parameters() {
         return weights.parameters();
+    }
+
+    @Override public Optimizer optimizer() {
+        return new AdamW(backend, parameters(), config.optimizer().adamw());
     }
 
     @Override public <T> T run(Supplier<T> code) {
@@ -35,8 +47,9 @@ final class UNetTrainee implements Trainee {
     @Override public void writeInto(Path checkpoint) {
     }
 
-    @Override public Path write(RunDirectory run) throws IOException {
-        return run.replaceModel(folder -> writer.write(folder, weights.file(run.folder().toString())));
+    @Override public Result write(RunDirectory run) throws IOException {
+        Path folder = run.replaceModel(fresh -> writer.write(fresh, weights.file(run.folder().toString())));
+        return new Result("model", folder, Optional.of(folder));
     }
 
     @Override public String describe() {

@@ -7,6 +7,7 @@ import dev.retrograd.rewards.PixelBatch;
 import dev.retrograd.trainer.method.Batch;
 import dev.retrograd.trainer.method.Update;
 import java.util.List;
+import java.util.Optional;
 import java.util.SequencedMap;
 
 /// One update's prompts, noise and random streams, keyed by (seed, update, image).
@@ -14,16 +15,19 @@ class UpdateDraws implements Update {
     private final TrainLoop.Task task;
     private final TrainConfig config;
     private final Sampler sampler;
+    private final Optional<FixedImages> fixed;
     private final int number;
     private final int images;
     private final Tracked.Collected measured;
 
-    UpdateDraws(TrainLoop.Task task, TrainConfig config, Sampler sampler, int number) {
-        this(task, config, sampler, number, config.batchSize());
+    /// @param fixed images of every update; empty where each draws its own
+    UpdateDraws(TrainLoop.Task task, TrainConfig config, Sampler sampler, Optional<FixedImages> fixed, int number) {
+        this(task, config, sampler, fixed, number, fixed.map(f -> f.prompts().size()).orElseGet(config::batchSize));
     }
 
     /// @param images fewer than an update's, to plan it
-    UpdateDraws(TrainLoop.Task task, TrainConfig config, Sampler sampler, int number, int images) {
+    UpdateDraws(TrainLoop.Task task, TrainConfig config, Sampler sampler, Optional<FixedImages> fixed, int number, int images) {
+        this.fixed = fixed;
         this.task = task;
         this.config = config;
         this.sampler = sampler;
@@ -45,12 +49,12 @@ class UpdateDraws implements Update {
     }
 
     @Override public Batch batch(int draw, int first, int count) {
-        ChainNoise noise = new ChainNoise.Keyed(config.seed(), draw, config.sampler().latentShape(task.model()));
+        ChainNoise noise = fixed.map(FixedImages::noise).orElseGet(() -> new ChainNoise.Keyed(config.seed(), draw, config.sampler().latentShape(task.model())));
         return sampler.batch(prompts(draw, first, count), noise, first);
     }
 
     @Override public List<String> prompts(int draw, int first, int count) {
-        return task.prompts().draw(config.seed(), draw, first, count);
+        return fixed.map(f -> f.prompts().subList(first, first + count)).orElseGet(() -> task.prompts().draw(config.seed(), draw, first, count));
     }
 
     @Override public Tensor context(List<String> prompts) {
@@ -83,7 +87,7 @@ class UpdateDraws implements Update {
 
     /// The same draws, with nothing measured.
     UpdateDraws again() {
-        return new UpdateDraws(task, config, sampler, number, images);
+        return new UpdateDraws(task, config, sampler, fixed, number, images);
     }
 
     /// All scores so far, by the name of what was measured.

@@ -8,7 +8,6 @@ import dev.retrograd.autograd.plan.SegmentTrace;
 import dev.retrograd.core.ArenaPlan;
 import dev.retrograd.core.Lifetimes;
 import dev.retrograd.core.PlanBackend;
-import dev.retrograd.trainer.method.AlignProp;
 import dev.retrograd.trainer.method.MicroBatch;
 import java.util.HashMap;
 import java.util.List;
@@ -42,7 +41,7 @@ public final class UpdatePlanner implements AutoCloseable {
         this.budget = budget;
         plan = (PlanBackend) task.model().backend();
         plan.readZeros();
-        learner = new Learner(task, config, AlignProp.RECOMPUTE_OUTERMOST);
+        learner = new Learner(task, config);
     }
 
     public PlanBackend backend() {
@@ -51,6 +50,10 @@ public final class UpdatePlanner implements AutoCloseable {
 
     /// Images that stand for all of an update's.
     public int images() {
+        Optional<FixedImages> fixed = learner.trainee().images();
+        if (fixed.isPresent()) {
+            return fixed.get().prompts().size();
+        }
         int micro = config.microBatchSize();
         int rest = config.batchSize() % micro;
         return Math.min(config.batchSize(), LIKE_ALL_OTHERS * micro + rest);
@@ -66,7 +69,7 @@ public final class UpdatePlanner implements AutoCloseable {
         lifetimes = new Lifetimes(MicroBatch.SCOPE);
         SegmentTrace trace = new SegmentTrace(plan, policy, lifetimes);
         learner.policy(trace);
-        learner.update(new UpdateDraws(task, config, learner.sampler(), number, images()), Crew.ALONE, Optional.empty());
+        learner.update(new UpdateDraws(task, config, learner.sampler(), learner.trainee().images(), number, images()), Crew.ALONE, Optional.empty());
         return trace.end();
     }
 
@@ -76,7 +79,7 @@ public final class UpdatePlanner implements AutoCloseable {
     /// @throws SettingException if none keeps to the budget
     public RecomputationPlan plan(int number) {
         prepare(learner.prompts(number));
-        RecomputationPlan usual = RecomputationPlan.of(policy -> simulate(number, policy), AlignProp.RECOMPUTE_OUTERMOST);
+        RecomputationPlan usual = RecomputationPlan.of(policy -> simulate(number, policy), config.method().usualPolicy());
         if (budget.isEmpty()) {
             return usual;
         }
@@ -91,7 +94,8 @@ public final class UpdatePlanner implements AutoCloseable {
     /// Where the tensors of each micro-batch of the update that was planned last lie in one block, by the micro-batch's number.
     public IntFunction<ArenaPlan> places() {
         List<ArenaPlan> plans = lifetimes.plans();
-        int last = Math.ceilDiv(config.batchSize(), config.microBatchSize()) - 1;
+        int all = learner.trainee().images().map(f -> f.prompts().size()).orElse(config.batchSize());
+        int last = Math.ceilDiv(all, config.microBatchSize()) - 1;
         return i -> plans.get(i == last ? plans.size() - 1 : Math.min(i, LIKE_ALL_OTHERS - 1));
     }
 
@@ -109,7 +113,11 @@ public final class UpdatePlanner implements AutoCloseable {
         if (config.sampler().guidance() > 1) {
             flags.append(" --guidance 1,");
         }
-        return flags.append(" a smaller --height and --width, or ").append(config.trainable() == Trainable.FULL ? "--trainable lora" : "a smaller --lora-rank").toString();
+        flags.append(" a smaller --height and --width");
+        if (config.method().trainsWeights()) {
+            flags.append(", or ").append(config.trainable() == Trainable.FULL ? "--trainable lora" : "a smaller --lora-rank");
+        }
+        return flags.toString();
     }
 
     @Override public void close() {

@@ -21,7 +21,7 @@ import java.util.SequencedMap;
 ///
 /// Holds two moments per parameter, float32 of its shape, in the backend's memory until {@link #close()}. Steps are counted per parameter,
 /// as upstream does, since one without gradient may be left out.
-public final class AdamW implements AutoCloseable {
+public final class AdamW implements Optimizer {
     private final Backend backend;
     private final Hyperparameters how;
     private final List<Slot> slots = new ArrayList<>();
@@ -95,6 +95,10 @@ public final class AdamW implements AutoCloseable {
         }
     }
 
+    @Override public void step(Gradients gradients, double learningRate, Tensor gradientScale) {
+        step(gradients, learningRate, gradientScale, Missing.REFUSE);
+    }
+
     /// One step. Parameters frozen since construction are left out.
     ///
     /// @param learningRate 0 or more
@@ -118,7 +122,7 @@ public final class AdamW implements AutoCloseable {
 
     /// The state by name, to be saved: for each parameter `NAME.exp_avg` and `NAME.exp_avg_sq`, the moments themselves, and `NAME.step`, an
     /// `I64 []` in the innermost open scope.
-    public SequencedMap<String, Tensor> state() {
+    @Override public SequencedMap<String, Tensor> state() {
         SequencedMap<String, Tensor> state = new LinkedHashMap<>();
         for (Slot s : slots) {
             state.put(s.m.name(), s.m);
@@ -137,7 +141,7 @@ public final class AdamW implements AutoCloseable {
     /// Takes over a state that {@link #state()} gave; copies it, but for moments that are this optimiser's own tensors.
     ///
     /// @throws IllegalArgumentException if a name is missing or unknown, or a shape or type differs; nothing is changed then
-    public void restore(Map<String, Tensor> saved) {
+    @Override public void restore(Map<String, Tensor> saved) {
         try (Scope _ = backend.memory().open("adamw restore")) {
             SequencedMap<String, Tensor> own = state();
             Owned.requireNames("adamw", own.keySet(), saved.keySet());

@@ -16,7 +16,8 @@ enum MethodChoice {
     DRTUNE(Map.of()),
     REFL(Map.of("steps", "40", "guidance", "1", "eta", "1", "learning-rate", "1e-5")),
     DDPO(Map.of("guidance", "5", "eta", "1", "learning-rate", "3e-4")),
-    RWR(Map.of("learning-rate", "1e-5"));
+    RWR(Map.of("learning-rate", "1e-5")),
+    DOODL(Map.of("sampler", "edict", "updates", "50", "learning-rate", "1", "max-grad-norm", "0"));
 
     private final SequencedMap<String, String> defaults;
 

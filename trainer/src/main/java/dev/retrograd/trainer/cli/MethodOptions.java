@@ -3,6 +3,7 @@ package dev.retrograd.trainer.cli;
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.method.AlignPropSettings;
 import dev.retrograd.trainer.method.DdpoSettings;
+import dev.retrograd.trainer.method.DoodlSettings;
 import dev.retrograd.trainer.method.DrTuneSettings;
 import dev.retrograd.trainer.method.DraftLvSettings;
 import dev.retrograd.trainer.method.MethodSettings;
@@ -15,7 +16,7 @@ import picocli.CommandLine.Option;
 /// How the reward becomes a gradient. Options of a method that is not chosen are not read.
 final class MethodOptions {
     @Option(names = "--method", paramLabel = "METHOD", defaultValue = "alignprop", description = "How the reward becomes a gradient: alignprop, draft (last steps), draft-lv (last step, renoised), "
-            + "drtune (spaced steps, UNet input cut off), refl (one random late step), ddpo (policy gradient by PPO), rwr (weighted regression); the last two take any reward; default: ${DEFAULT-VALUE}.")
+            + "drtune (spaced steps, UNet input cut off), refl (one random late step), ddpo (policy gradient by PPO), rwr (weighted regression), doodl (no weights: the initial noise of the sample grid's images); ddpo and rwr take any reward; default: ${DEFAULT-VALUE}.")
     private MethodChoice method;
 
     @ArgGroup(validate = false, heading = "%nOnly with --method alignprop:%n", order = 100)
@@ -35,6 +36,9 @@ final class MethodOptions {
 
     @ArgGroup(validate = false, heading = "%nOnly with --method rwr, where other defaults are learning-rate 1e-5:%n", order = 105)
     private RwrGroup rwr = new RwrGroup();
+
+    @ArgGroup(validate = false, heading = "%nOnly with --method doodl, where other defaults are learning-rate 1, max-grad-norm 0, sampler edict, updates 50:%n", order = 106)
+    private DoodlGroup doodl = new DoodlGroup();
 
     private static final class AlignPropGroup {
         @Option(names = "--truncation", paramLabel = "STRATEGY", defaultValue = "uniform",
@@ -86,6 +90,17 @@ final class MethodOptions {
         private double timestepFraction;
     }
 
+    private static final class DoodlGroup {
+        @Option(names = "--doodl-momentum", paramLabel = "M", defaultValue = "0.9", description = "Share of the last step that each step repeats; default: ${DEFAULT-VALUE}.")
+        private double momentum;
+
+        @Option(names = "--doodl-clip", paramLabel = "C", defaultValue = "1e-3", description = "Elements of the gradient, times the learning rate, are cut to ± this; default: ${DEFAULT-VALUE}.")
+        private double clip;
+
+        @Option(names = "--doodl-noise", paramLabel = "S", defaultValue = "1e-4", description = "Deviation of fresh noise that each step adds; default: ${DEFAULT-VALUE}.")
+        private double noise;
+    }
+
     private static final class RwrGroup {
         @Option(names = "--rwr-samples", paramLabel = "N", defaultValue = "10240", description = "Images that a round samples; default: ${DEFAULT-VALUE}.")
         private int samples;
@@ -106,6 +121,7 @@ final class MethodOptions {
             case DRTUNE -> new DrTuneSettings(drtune.steps);
             case DDPO -> new DdpoSettings(ddpo.clipRange, ddpo.advantageClip, ddpo.buffer, ddpo.minimum, ddpo.updates, ddpo.innerEpochs, ddpo.timestepFraction);
             case RWR -> new RwrSettings(rwr.samples, rwr.epochs, rwr.temperature);
+            case DOODL -> DoodlSettings.of(doodl.momentum, doodl.clip, doodl.noise);
             case REFL -> new ReflSettings(refl.margin, refl.scale);
         };
     }

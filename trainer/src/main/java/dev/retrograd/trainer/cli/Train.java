@@ -11,7 +11,6 @@ import dev.retrograd.trainer.RunDirectory;
 import dev.retrograd.trainer.Tracked;
 import dev.retrograd.trainer.TrainConfig;
 import dev.retrograd.trainer.TrainLoop;
-import dev.retrograd.trainer.Trainable;
 import dev.retrograd.trainer.UpdateProfile;
 import dev.retrograd.trainer.report.HtmlReport;
 import dev.retrograd.trainer.report.ModelCard;
@@ -124,10 +123,10 @@ final class Train implements Callable<Integer> {
                 }
                 Path report = HtmlReport.write(run.folder());
                 if (ending == TrainLoop.Ending.DONE) {
-                    Path result = loop.result().orElseThrow();
-                    boolean whole = settings.trainable() == Trainable.FULL;
-                    ModelCard.write(run.folder(), whole ? result : result.getParent(), options.model().name());
-                    out.println((whole ? "model: " : "LoRA: ") + result);
+                    if (loop.card().isPresent()) {
+                        ModelCard.write(run.folder(), loop.card().get(), options.model().name());
+                    }
+                    out.println(loop.result().orElseThrow());
                     out.println("pictures: " + run.sample("before-after") + ", reward curve: " + run.rewardChart());
                     out.println("report: " + report);
                 }

@@ -149,7 +149,8 @@ final class TrainOptions {
         SettingException.require(lora == null || trainable == Trainable.LORA, "--lora", "left out with --trainable full (merge puts it into the model first)", lora);
         RewardOptions.Loader<? extends Reward> raised = how.needsGradient() ? reward.choose(embedded) : reward.chooseAny(embedded);
         PromptSource source = prompts.source();
-        List<String> heldOut = prompts.heldOut(evalPrompts);
+        // All images whose noise is trained are images of training.
+        List<String> heldOut = how.trainsWeights() ? prompts.heldOut(evalPrompts) : List.of();
         reward.requireScorable(source.prompts());
         reward.requireScorable(heldOut);
         return new Request(how, optimizer(), adapters(), raised, reward.track(embedded), how.loss(reward.loss()), source,
@@ -165,8 +166,11 @@ final class TrainOptions {
     ///
     /// @throws SettingException if they do not fit it
     TrainConfig config(Request request, StableDiffusion loaded) {
-        return new TrainConfig(sampler.settings(loaded), request.method(), request.loss(), request.adapters(), request.optimizer(), updates, batchSize,
-                microBatchSize, seed, saveEvery, keepCheckpoints, sampleEvery, sampleImages, loraNaming, regularisers.settings(), trainable);
+        SettingException.require(batchSize >= 1, "--batch-size", "1 or more", batchSize);
+        int images = request.method().trainsWeights() ? batchSize : Math.min(request.prompts().size(), Math.max(1, sampleImages));
+        int together = request.method().trainsWeights() ? microBatchSize : Math.min(images, microBatchSize);
+        return new TrainConfig(sampler.settings(loaded), request.method(), request.loss(), request.adapters(), request.optimizer(), updates, images,
+                together, seed, saveEvery, keepCheckpoints, sampleEvery, sampleImages, loraNaming, regularisers.settings(), trainable);
     }
 
     /// What is trained, on what.

@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.method;
 
+import dev.retrograd.autograd.Segment;
 import dev.retrograd.rewards.BlackBoxReward;
 import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.rewards.Reward;
@@ -9,7 +10,7 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 
 /// Which method trains, with its own settings.
-public sealed interface MethodSettings permits AlignPropSettings, DdpoSettings, DraftLvSettings, DrTuneSettings, ReflSettings, RwrSettings {
+public sealed interface MethodSettings permits AlignPropSettings, DdpoSettings, DoodlSettings, DraftLvSettings, DrTuneSettings, ReflSettings, RwrSettings {
 
     /// As the command line calls the method.
     String id();
@@ -17,6 +18,16 @@ public sealed interface MethodSettings permits AlignPropSettings, DdpoSettings, 
     /// Whether the method differentiates the reward, and cannot raise one without gradient.
     default boolean needsGradient() {
         return true;
+    }
+
+    /// Whether weights are trained, and not noise.
+    default boolean trainsWeights() {
+        return true;
+    }
+
+    /// What the tape stores and what it recomputes unless a budget decides.
+    default Segment.Policy usualPolicy() {
+        return AlignProp.RECOMPUTE_OUTERMOST;
     }
 
     /// Checks the settings against the sampler's.

@@ -53,6 +53,8 @@ class PlannedTrainingTest {
         "--method=drtune --steps=4 --drtune-steps=2",
         "--method=draft-lv",
         "--method=refl",
+        "--method=doodl --steps=3 --prompts=animals --sample-images=3 --micro-batch-size=2",
+        "--method=doodl --steps=3 --height=64 --width=64 --memory=17m",
         "--trainable=full --steps=3 --truncation=fixed(2) --batch-size=2",
         "--trainable=full --ema=0.9 --kl-coefficient=0.1 --truncation=full",
         "--truncation=full --steps=3 --height=64 --width=64 --memory=17m",

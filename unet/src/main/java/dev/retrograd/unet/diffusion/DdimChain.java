@@ -53,6 +53,13 @@ public final class DdimChain {
         return edict.isPresent();
     }
 
+    /// EDICT's chain, differentiated without storing its steps.
+    ///
+    /// @throws IllegalStateException if {@link #run} is not EDICT's
+    public ReversibleEdict reversible() {
+        return new ReversibleEdict(this, edict.orElseThrow(() -> new IllegalStateException("chain: must be EDICT's to be undone, got DDIM's")));
+    }
+
     /// The arithmetic of one step.
     public DdimStep step(int step) {
         return new DdimStep(schedule, step, eta);

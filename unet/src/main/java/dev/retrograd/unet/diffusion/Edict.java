@@ -26,11 +26,15 @@ final class Edict {
     /// @param mix p, above 0 and at most 1
     /// @throws IllegalArgumentException if p is not
     public Edict(DdimChain chain, double mix) {
+        this.chain = chain;
+        this.mix = requireMix(mix);
+    }
+
+    static double requireMix(double mix) {
         if (!(mix > 0 && mix <= 1)) {
             throw new IllegalArgumentException("edict: p must be above 0 and at most 1, got " + mix);
         }
-        this.chain = chain;
-        this.mix = mix;
+        return mix;
     }
 
     /// The two latents, float64 `[B,H,W,C]`.
