@@ -34,7 +34,14 @@ public final class Cluster {
         String[] all = new String[arguments.length + 1];
         all[0] = TRAIN;
         System.arraycopy(arguments, 0, all, 1, arguments.length);
-        return new Main(Optional.of(crews)).execute(out, err, all);
+        Main main = new Main(Optional.of(crews));
+        int code = ExitCode.FAILED;
+        try {
+            code = main.execute(out, err, all);
+            return code;
+        } finally {
+            main.ended(code);
+        }
     }
 
     /// How to make a replica of a run.

@@ -59,7 +59,7 @@ public final class Main implements Runnable {
             code = main.execute(new PrintWriter(System.out), new PrintWriter(System.err), args);
         } finally {
             System.out.flush();
-            main.exitCode.complete(code);
+            main.ended(code);
         }
         System.exit(code);
     }
@@ -87,6 +87,11 @@ public final class Main implements Runnable {
     /// The command line with all commands and the handling of errors.
     CommandLine commandLine() {
         return handleErrors(new CommandLine(this));
+    }
+
+    /// Lets a signal that came meanwhile end the process.
+    void ended(int code) {
+        exitCode.complete(code);
     }
 
     /// Lets a command save before a signal ends it; to be closed when it has.

@@ -8,6 +8,7 @@ import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.clip.ImageFeatures;
 import dev.retrograd.trainer.DeviceCrew;
 import dev.retrograd.trainer.RunDirectory;
+import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.Tracked;
 import dev.retrograd.trainer.TrainConfig;
 import dev.retrograd.trainer.TrainLoop;
@@ -70,6 +71,7 @@ final class Train implements Callable<Integer> {
         TrainOptions.Request request = options.request();
         Resume from = Resume.find(resume, output);
         List<String> devices = options.model().devices().several();
+        SettingException.require(main.crews().isEmpty() || devices.size() == 1, "--device", "one device on a cluster, the driver's own", String.join(",", devices));
         options.checkShared(devices.size() > 1 || main.crews().isPresent());
         Path folder = from.run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
         try (Interrupt interrupt = main.interruptible(); Backend device = options.model().backend(spec.commandLine().getOut(), devices, 0); RunDirectory run = RunDirectory.open(folder)) {
