@@ -1,32 +1,12 @@
 package dev.retrograd.benchmarks;
 
-import dev.retrograd.core.Backend;
 import dev.retrograd.core.ConvSpec;
 import dev.retrograd.core.Tensor;
-import dev.retrograd.core.cpu.CpuBackend;
-import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Level;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
-import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
-import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
-/// Convolutions of one image over all cores. Column `flop` is GFLOP/s; compare with {@link PeakBenchmark}.
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.Throughput)
-@OutputTimeUnit(TimeUnit.NANOSECONDS)
-@Fork(value = 1, jvmArgsAppend = {"--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"})
-@Warmup(iterations = 3, time = 1)
-@Measurement(iterations = 5, time = 1)
-public class ConvBenchmark {
+/// Convolutions of one image.
+public class ConvBenchmark extends DeviceBenchmark {
 
     /// A convolution of a square image; its padding keeps the size, or halves it with stride 2.
     public enum Place {
@@ -58,7 +38,6 @@ public class ConvBenchmark {
 
     @Param public Place place;
 
-    private Backend backend;
     private Tensor x;
     private Tensor w;
     private Tensor y;
@@ -66,19 +45,17 @@ public class ConvBenchmark {
     private Tensor dw;
 
     /// @throws IllegalStateException if the result is wrong
-    @Setup(Level.Trial) public void prepare() {
-        backend = new CpuBackend();
-        RandomTensors tensors = new RandomTensors(backend);
+    @Override void prepare() {
         int kernel = place.spec.kernelHeight();
         x = tensors.next(1, place.size, place.size, place.inputs);
         w = tensors.next(place.outputs, kernel, kernel, place.inputs);
         y = tensors.next(1, place.outSize(), place.outSize(), place.outputs);
         dx = tensors.next(1, place.size, place.size, place.inputs);
         dw = tensors.next(place.outputs, kernel, kernel, place.inputs);
-        float[] xs = backend.toFloats(x);
-        float[] ws = backend.toFloats(w);
-        backend.conv2d(place.spec, x, w, y);
-        tensors.check("conv2d", backend.toFloats(y), i -> output(xs, ws, i));
+        float[] xs = device.toFloats(x);
+        float[] ws = device.toFloats(w);
+        device.conv2d(place.spec, x, w, y);
+        tensors.check("conv2d", device.toFloats(y), i -> output(xs, ws, i));
     }
 
     private double output(float[] xs, float[] ws, int index) {
@@ -98,26 +75,22 @@ public class ConvBenchmark {
         return sum;
     }
 
-    @TearDown(Level.Trial) public void close() {
-        backend.close();
-    }
-
     @Benchmark public void forward(Rate rate) {
-        backend.conv2d(place.spec, x, w, y);
+        device.conv2d(place.spec, x, w, y);
         count(rate);
     }
 
     @Benchmark public void inputGradient(Rate rate) {
-        backend.conv2dBackwardInput(place.spec, y, w, dx);
+        device.conv2dBackwardInput(place.spec, y, w, dx);
         count(rate);
     }
 
     @Benchmark public void weightGradient(Rate rate) {
-        backend.conv2dBackwardWeight(place.spec, x, y, dw);
+        device.conv2dBackwardWeight(place.spec, x, y, dw);
         count(rate);
     }
 
     private void count(Rate rate) {
-        rate.flop += 2 * y.elements() * w.elements() / place.outputs;
+        ran(rate, 2.0 * y.elements() * w.elements() / place.outputs, x, w, y);
     }
 }

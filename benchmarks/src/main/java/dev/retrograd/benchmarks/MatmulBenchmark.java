@@ -1,31 +1,11 @@
 package dev.retrograd.benchmarks;
 
-import dev.retrograd.core.Backend;
 import dev.retrograd.core.Tensor;
-import dev.retrograd.core.cpu.CpuBackend;
-import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
-import org.openjdk.jmh.annotations.BenchmarkMode;
-import org.openjdk.jmh.annotations.Fork;
-import org.openjdk.jmh.annotations.Level;
-import org.openjdk.jmh.annotations.Measurement;
-import org.openjdk.jmh.annotations.Mode;
-import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
-import org.openjdk.jmh.annotations.Scope;
-import org.openjdk.jmh.annotations.Setup;
-import org.openjdk.jmh.annotations.State;
-import org.openjdk.jmh.annotations.TearDown;
-import org.openjdk.jmh.annotations.Warmup;
 
-/// Float32 matrix products over all cores. Column `flop` is GFLOP/s; compare with {@link PeakBenchmark}.
-@State(Scope.Benchmark)
-@BenchmarkMode(Mode.Throughput)
-@OutputTimeUnit(TimeUnit.NANOSECONDS)
-@Fork(value = 1, jvmArgsAppend = {"--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"})
-@Warmup(iterations = 3, time = 1)
-@Measurement(iterations = 5, time = 1)
-public class MatmulBenchmark {
+/// Matrix products.
+public class MatmulBenchmark extends DeviceBenchmark {
 
     /// A product `[M,K]·[K,N]`.
     public enum Place {
@@ -54,28 +34,25 @@ public class MatmulBenchmark {
 
     @Param public Place place;
 
-    private Backend backend;
     private Tensor x;
     private Tensor w;
     private Tensor y;
     private Tensor dw;
 
     /// @throws IllegalStateException if a product is wrong
-    @Setup(Level.Trial) public void prepare() {
-        backend = new CpuBackend();
-        RandomTensors tensors = new RandomTensors(backend);
+    @Override void prepare() {
         x = tensors.next(place.m, place.k);
         w = tensors.next(place.n, place.k);
         y = tensors.next(place.m, place.n);
         dw = tensors.next(place.n, place.k);
-        float[] xs = backend.toFloats(x);
-        float[] ws = backend.toFloats(w);
-        float[] dys = backend.toFloats(y);
-        backend.matmul(y, true, x, false, dw);
-        tensors.check("dyᵀ·x", backend.toFloats(dw),
+        float[] xs = device.toFloats(x);
+        float[] ws = device.toFloats(w);
+        float[] dys = device.toFloats(y);
+        device.matmul(y, true, x, false, dw);
+        tensors.check("dyᵀ·x", device.toFloats(dw),
                 i -> sum(dys, i / place.k, place.n, xs, i % place.k, place.k, place.m));
-        backend.matmul(x, false, w, true, y);
-        tensors.check("x·wᵀ", backend.toFloats(y),
+        device.matmul(x, false, w, true, y);
+        tensors.check("x·wᵀ", device.toFloats(y),
                 i -> sum(xs, i / place.n * place.k, 1, ws, i % place.n * place.k, 1, place.k));
     }
 
@@ -87,29 +64,25 @@ public class MatmulBenchmark {
         return sum;
     }
 
-    @TearDown(Level.Trial) public void close() {
-        backend.close();
-    }
-
     /// `y = x·wᵀ`, a linear layer.
     @Benchmark public void forward(Rate rate) {
-        backend.matmul(x, false, w, true, y);
+        device.matmul(x, false, w, true, y);
         count(rate);
     }
 
     /// `dx = dy·w`, its input gradient.
     @Benchmark public void inputGradient(Rate rate) {
-        backend.matmul(y, false, w, false, x);
+        device.matmul(y, false, w, false, x);
         count(rate);
     }
 
     /// `dw = dyᵀ·x`, its weight gradient.
     @Benchmark public void weightGradient(Rate rate) {
-        backend.matmul(y, true, x, false, dw);
+        device.matmul(y, true, x, false, dw);
         count(rate);
     }
 
     private void count(Rate rate) {
-        rate.flop += 2L * place.m * place.n * place.k;
+        ran(rate, 2.0 * place.m * place.n * place.k, x, w, y);
     }
 }

@@ -4,10 +4,12 @@ import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 
-/// A second column in the report: floating-point operations per unit of time; with nanoseconds as the unit, GFLOP/s.
+/// Further columns in the report: with nanoseconds as the unit, GFLOP/s and GB/s.
 @State(Scope.Thread)
 @AuxCounters(AuxCounters.Type.OPERATIONS)
 public class Rate {
-    /// Operations done so far; a multiply-add counts as two.
+    /// Floating-point operations done so far; a multiply-add counts as two. 0 where memory bounds the kernel.
     public long flop;
+    /// Bytes of operands and results so far, each once.
+    public long bytes;
 }

@@ -11,7 +11,7 @@ import java.util.List;
 /// Transformer blocks over an image's pixels, between two projections, added back to the image; a segment. Parity: diffusers `Transformer2DModel`.
 ///
 /// Channels last, a 1×1 convolution *is* a linear layer: both forms of the projections are one here.
-final class SpatialTransformer {
+public final class SpatialTransformer {
     private static final double EPS = 1e-6;
 
     private final String name;
@@ -20,7 +20,9 @@ final class SpatialTransformer {
     private final List<TransformerBlock> blocks = new ArrayList<>();
     private final Linear projOut;
 
-    SpatialTransformer(Weights w, int channels, int heads, int layers, UNetConfig config) throws IOException {
+    /// @param channels of the image, shared out over the heads
+    /// @param layers transformer blocks
+    public SpatialTransformer(Weights w, int channels, int heads, int layers, UNetConfig config) throws IOException {
         name = w.path();
         norm = GroupNorm.load(w.in("norm"), config.groups(), EPS, channels);
         projIn = projection(w.in("proj_in"), channels, config);
@@ -36,7 +38,7 @@ final class SpatialTransformer {
 
     /// @param x `[B,H,W,C]`
     /// @param context text embedding, `[B,M,D]`
-    Var forward(Var x, Var context) {
+    public Var forward(Var x, Var context) {
         int[] image = x.shape().toArray();
         return x.tape().segment1(name, in -> {
             Var h = projIn.forward(norm.forward(in[0]).reshape(image[0], image[1] * image[2], image[3]));
@@ -47,7 +49,8 @@ final class SpatialTransformer {
         }, x, context);
     }
 
-    List<Linear> linears() {
+    /// Every linear layer, in the order of the forward pass.
+    public List<Linear> linears() {
         List<Linear> all = new ArrayList<>(List.of(projIn));
         blocks.forEach(b -> all.addAll(b.linears()));
         all.add(projOut);

@@ -1,0 +1,70 @@
+package dev.retrograd.benchmarks;
+
+import dev.retrograd.core.Backend;
+import dev.retrograd.core.BackendProvider;
+import dev.retrograd.core.Tensor;
+import dev.retrograd.core.cpu.CpuBackend;
+import java.util.Optional;
+import java.util.ServiceLoader;
+import java.util.concurrent.TimeUnit;
+import org.openjdk.jmh.annotations.BenchmarkMode;
+import org.openjdk.jmh.annotations.Fork;
+import org.openjdk.jmh.annotations.Level;
+import org.openjdk.jmh.annotations.Measurement;
+import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OutputTimeUnit;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.Warmup;
+
+/// A kernel on a device, over all of it. Columns `flop` and `bytes` are GFLOP/s and GB/s; compare with {@link CeilingBenchmark}, as the command
+/// `report` does.
+@State(Scope.Benchmark)
+@BenchmarkMode(Mode.Throughput)
+@OutputTimeUnit(TimeUnit.NANOSECONDS)
+@Fork(value = 1, jvmArgsAppend = {"--add-modules", "jdk.incubator.vector", "--enable-native-access=ALL-UNNAMED"})
+@Warmup(iterations = 3, time = 1)
+@Measurement(iterations = 5, time = 1)
+public abstract class DeviceBenchmark {
+    private static final String CPU = "cpu";
+
+    /// `cpu` or the kind of another device: `cuda`, its first one.
+    @Param(CPU) public String backend;
+
+    Backend device;
+    RandomTensors tensors;
+
+    /// @throws IllegalArgumentException if there is no backend of that kind
+    @Setup(Level.Trial) public void open() {
+        device = open(backend);
+        tensors = new RandomTensors(device);
+        prepare();
+    }
+
+    static Backend open(String kind) {
+        if (kind.equals(CPU)) {
+            return new CpuBackend();
+        }
+        return ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get).filter(p -> p.kind().equals(kind)).findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("backend: must be cpu or a kind of device that the program knows, got " + kind)).open(0, Optional.empty());
+    }
+
+    /// Makes the operands, and checks a result.
+    abstract void prepare();
+
+    @TearDown(Level.Trial) public void close() {
+        device.close();
+    }
+
+    /// To be called at the end of a run.
+    void ran(Rate rate, double flop, Tensor... touched) {
+        device.synchronize();
+        rate.flop += (long) flop;
+        for (Tensor t : touched) {
+            rate.bytes += t.spec().bytes();
+        }
+    }
+}
