@@ -14,7 +14,10 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeAll;
@@ -50,7 +53,7 @@ class NamedStreamsTest {
 
     @Test void everyCheckOfTheReferenceFolderPasses() throws IOException {
         JsonNode checks = JSON.readTree(GOLDEN.resolve("checks.json").toFile()).path("checks");
-        assertEquals(61, checks.size());
+        assertEquals(58, checks.size());
         for (JsonNode check : checks) {
             String stream = check.path("stream").textValue();
             JsonNode expected = check.path("expect").path("values");
@@ -61,7 +64,7 @@ class NamedStreamsTest {
 
     /// Includes Python's streams, which no check names.
     @Test void everyTensorOfTheReferenceIsReproduced() {
-        assertEquals(67, REFERENCE.size());
+        assertEquals(64, REFERENCE.size());
         REFERENCE.forEach((name, values) -> {
             boolean normals = name.startsWith("randn") || name.startsWith("sequence");
             assertClose(name, values, NamedStreams.evaluate(name).toDoubles(), normals ? 1.3e-6 : 0);
@@ -69,9 +72,25 @@ class NamedStreamsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"s0.n16", "s0.n17", "s42.n64", "s42.n1000", "s0.n16384", "s42.n16384", "s1234567.n16384"})
+    @ValueSource(strings = {"s0.n16", "s0.n17", "s42.n64", "s42.n1000"})
     void blocksOfNormalsEqualTorchBitForBit(String suffix) {
         assertArrayEquals(REFERENCE.get("randn." + suffix), NamedStreams.evaluate("randn." + suffix).toDoubles());
+    }
+
+    /// As many as a latent of Stable Diffusion has, of which the reference folder need not hold more than what a hash tells: torch 1.13.0a0's values as little-endian float32.
+    @ParameterizedTest
+    @CsvSource({
+        "0, 24efac55b39e95b2d74d8fb5b3a8e8a8e808bd04129f260c4cdbb225bb952a4d",
+        "42, e97f3de04c7c6ba86354db4402b91d4402ede9c72aabed29a96dd7d635a798ba",
+        "1234567, ce01fc5bf32976c338b1529704391440764d1ee06e1812a8df2566059d205b0f",
+    })
+    void aLatentsNormalsEqualTorchBitForBit(long seed, String sha256) throws NoSuchAlgorithmException {
+        double[] values = NamedStreams.evaluate("randn.s" + seed + ".n16384").toDoubles();
+        ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+        for (double v : values) {
+            bytes.putFloat((float) v);
+        }
+        assertEquals(sha256, HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(bytes.array())));
     }
 
     @Test void otherSeedsAndSizesAreParsed() {

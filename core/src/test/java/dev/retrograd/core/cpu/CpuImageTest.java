@@ -47,6 +47,9 @@ class CpuImageTest {
             Tensor y = tensors.empty(1, expected.dim(1), expected.dim(2), 1);
             image.resize(how, x, y);
             Close.relativeL2(out.get("tensor").asText(), CpuTensors.floats(expected), CpuTensors.floats(y), out.get("max_rel_l2").asDouble());
+            if (grad == null) {
+                continue;
+            }
             float[] weight = new float[Math.toIntExact(y.elements())];
             for (int i = 0; i < weight.length; i++) {
                 weight[i] = (float) (-1 + 2.0 * i / (weight.length - 1));
