@@ -6,8 +6,11 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.time.LocalDateTime;
 import java.util.ArrayList;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
 import java.util.zip.Deflater;
@@ -58,6 +61,20 @@ public final class EmbeddedModel implements AutoCloseable {
             if (!done) {
                 model.close();
             }
+        }
+    }
+
+    /// SHA-256 of the archive, in hexadecimal: another model, another digest.
+    ///
+    /// @throws IOException if the jar lacks it
+    public static String digest() throws IOException {
+        try (InputStream archive = EmbeddedModel.class.getResourceAsStream(ARCHIVE)) {
+            if (archive == null) {
+                throw new IOException("the jar lacks " + ARCHIVE + "; it is damaged, build it again");
+            }
+            return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(archive.readAllBytes()));
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
         }
     }
 

@@ -2,6 +2,7 @@ package dev.retrograd.trainer;
 
 import com.fasterxml.jackson.annotation.JsonAnyGetter;
 import com.fasterxml.jackson.annotation.JsonAnySetter;
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.annotation.JsonProperty;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -34,6 +35,8 @@ import java.util.stream.Stream;
 /// | `model/` | the result where the whole UNet is trained: a diffusers folder |
 public final class RunDirectory implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String METRICS = "metrics.jsonl";
+    private static final String DIVERSITY = "diversity.jsonl";
 
     /// What a process that was killed can leave behind: half of a checkpoint, half of a file.
     private static final Pattern LEFTOVER = Pattern.compile("\\.saving-.*|\\..+\\.(html|json|jsonl|md|png|safetensors|svg)\\.\\d+\\.tmp");
@@ -164,7 +167,7 @@ public final class RunDirectory implements AutoCloseable {
     }
 
     private Path metricsFile() {
-        return folder.resolve("metrics.jsonl");
+        return folder.resolve(METRICS);
     }
 
     private JsonLines metrics() {
@@ -205,7 +208,7 @@ public final class RunDirectory implements AutoCloseable {
     }
 
     private JsonLines diversities() {
-        return new JsonLines(folder.resolve("diversity.jsonl"));
+        return new JsonLines(folder.resolve(DIVERSITY));
     }
 
     /// Writes a measurement down, in place of what is there of as many updates or more.
@@ -221,6 +224,25 @@ public final class RunDirectory implements AutoCloseable {
     /// @throws IOException if the file cannot be read
     public List<Evaluated> evaluated() throws IOException {
         return evaluations().read(Evaluated.class);
+    }
+
+    /// What a reader of a finished run needs of an update.
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record Progress(int update, int k, @JsonProperty("reward_mean") double rewardMean, double seconds, @JsonProperty("peak_bytes") long peakBytes) {
+    }
+
+    /// All updates of a run.
+    ///
+    /// @throws IOException if the file cannot be read
+    public static List<Progress> progressOf(Path run) throws IOException {
+        return new JsonLines(run.resolve(METRICS)).read(Progress.class);
+    }
+
+    /// All measurements of a run's diversity; none without a CLIP.
+    ///
+    /// @throws IOException if the file cannot be read
+    public static List<Diverse> diversityOf(Path run) throws IOException {
+        return new JsonLines(run.resolve(DIVERSITY)).read(Diverse.class);
     }
 
     /// Makes the folder that of a run which has done so many updates and goes on from there: drops what later updates and a killed process left.

@@ -21,12 +21,20 @@ import java.util.function.IntConsumer;
 public final class Sampler {
     private final StableDiffusion model;
     private final SamplerSettings settings;
+    private final IntConsumer beforeStep;
 
     /// @throws IllegalArgumentException if the settings do not fit the model
     public Sampler(StableDiffusion model, SamplerSettings settings) {
+        this(model, settings, _ -> { });
+    }
+
+    /// @param beforeStep is told each denoising step before the UNet runs
+    /// @throws IllegalArgumentException if the settings do not fit the model
+    public Sampler(StableDiffusion model, SamplerSettings settings, IntConsumer beforeStep) {
         settings.check(model);
         this.model = model;
         this.settings = settings;
+        this.beforeStep = beforeStep;
     }
 
     public SamplerSettings settings() {
@@ -56,7 +64,7 @@ public final class Sampler {
         Backend b = model.backend();
         int imageValues = settings.height() * settings.width() * 3;
         float[] all = new float[Math.multiplyExact(prompts.size(), imageValues)];
-        DdimChain chain = settings.chain(model);
+        DdimChain chain = settings.chain(model).announcing(beforeStep);
         for (int first = 0; first < prompts.size(); first += atOnce) {
             List<String> part = prompts.subList(first, Math.min(prompts.size(), first + atOnce));
             int done = first * settings.steps();

@@ -70,14 +70,22 @@ final class Evaluate implements Callable<Integer> {
         return ExitCode.DONE;
     }
 
+    EvaluationOptions evaluation() {
+        return evaluation;
+    }
+
+    ModelOptions model() {
+        return model;
+    }
+
     private SequencedMap<String, EvaluationOptions.Dressing> dresses() {
         SequencedMap<String, EvaluationOptions.Dressing> all = new LinkedHashMap<>();
-        all.put(BASE, _ -> new LoraOptions.Attached(List.of()));
+        all.put(BASE, Worn::nothing);
         for (String text : loras == null ? List.<String>of() : loras) {
             int equals = Files.exists(Path.of(text)) ? -1 : text.indexOf('=');
             LoraOptions.Choice choice = LoraOptions.choice(text.substring(equals + 1), 1);
             String name = equals > 0 ? text.substring(0, equals) : text;
-            if (all.put(name, loaded -> LoraOptions.attach(loaded, List.of(choice))) != null) {
+            if (all.put(name, loaded -> Worn.loras(loaded, LoraOptions.attach(loaded, List.of(choice)))) != null) {
                 throw new SettingException("--lora: each must have a name of its own, as in NAME=FILE, got " + name + " twice");
             }
         }

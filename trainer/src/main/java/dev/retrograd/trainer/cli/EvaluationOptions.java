@@ -59,11 +59,16 @@ final class EvaluationOptions {
     /// @param sets prompts that may have been trained on, then those that were not
     /// @param measures the reward, then what is tracked, by name
     record Request(List<PromptSet> sets, SequencedMap<String, RewardOptions.Loader<Reward>> measures, Evaluator.Settings settings) {
+
+        /// The same, where every image is kept.
+        Request keepingAll() {
+            return new Request(sets, measures, new Evaluator.Settings(settings.imagesPerPrompt(), settings.seed(), settings.atOnce(), Evaluator.Shown.ALL));
+        }
     }
 
-    /// Puts LoRAs onto a model, which wears them until they are closed.
+    /// Makes what is measured of the loaded model, such as puts LoRAs onto it.
     @FunctionalInterface interface Dressing {
-        LoraOptions.Attached put(StableDiffusion model) throws IOException;
+        Worn put(StableDiffusion model) throws IOException;
     }
 
     /// @param embedded whether the images are those of the miniature model inside the jar
@@ -99,7 +104,7 @@ final class EvaluationOptions {
             try (Tracked measures = RewardOptions.load(request.measures(), backend, atOnce)) {
                 Optional<ImageFeatures> features = features(backend, model.embedded());
                 try (RunProgress progress = new RunProgress(out)) {
-                    return measure(loaded, new Evaluator(loaded, sampler.settings(loaded), request.settings(), measures, features), request, dresses, progress, interrupt);
+                    return measure(loaded, new Evaluator(sampler.settings(loaded), request.settings(), measures, features), request, dresses, progress, interrupt);
                 } finally {
                     features.ifPresent(ImageFeatures::close);
                 }
@@ -111,8 +116,8 @@ final class EvaluationOptions {
         List<Scored> all = new ArrayList<>();
         for (Map.Entry<String, Dressing> dress : dresses.entrySet()) {
             progress.began(dress.getKey(), evaluator.work(request.sets()));
-            try (LoraOptions.Attached _ = dress.getValue().put(model)) {
-                all.addAll(evaluator.measure(dress.getKey(), request.sets(), done -> {
+            try (Worn worn = dress.getValue().put(model)) {
+                all.addAll(evaluator.measure(dress.getKey(), worn.subject(), request.sets(), done -> {
                     if (interrupt.requested()) {
                         throw new StopRequested();
                     }

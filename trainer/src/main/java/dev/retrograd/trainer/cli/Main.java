@@ -25,7 +25,7 @@ import picocli.CommandLine.TypeConversionException;
         synopsisSubcommandLabel = "COMMAND",
         description = "Aligns text-to-image diffusion models by sending the gradient of a reward back through the denoising chain.",
         footer = {"", "retrograd COMMAND --help describes a command."},
-        subcommands = {Train.class, Plan.class, Sample.class, Evaluate.class, Mix.class, Merge.class, FitReward.class, Pretrain.class, MakeRandomModel.class, Verify.class, GpuCheck.class, Report.class, Info.class})
+        subcommands = {Train.class, Plan.class, Sample.class, Evaluate.class, Mix.class, Experiment.class, Merge.class, FitReward.class, Pretrain.class, MakeRandomModel.class, Verify.class, GpuCheck.class, Report.class, Info.class})
 public final class Main implements Runnable {
 
     @Option(

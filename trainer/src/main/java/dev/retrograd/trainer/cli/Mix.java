@@ -132,7 +132,7 @@ final class Mix implements Callable<Integer> {
         for (double c : coefficients) {
             Mixed mixed = mix(List.of(weighted(parts.getFirst(), 1 - c), weighted(parts.getLast(), c)));
             mixes.put("mix-" + c, mixed);
-            dresses.put("mix-" + c, loaded -> new LoraOptions.Attached(List.of(LoraWeights.of(loaded, mixed.updates(), 1))));
+            dresses.put("mix-" + c, loaded -> Worn.loras(loaded, new LoraOptions.Attached(List.of(LoraWeights.of(loaded, mixed.updates(), 1)))));
         }
         try (Interrupt interrupt = main.interruptible(); OutputFolder _ = OutputFolder.make(output)) {
             Comparison comparison = evaluation.measure(out, interrupt, model, request, dresses);

@@ -106,15 +106,20 @@ public record Comparison(List<Scored> all) {
         SequencedSet<String> sets = new LinkedHashSet<>();
         all.forEach(s -> sets.add(s.prompts()));
         for (String set : sets) {
-            List<Scored> models = all.stream().filter(s -> s.prompts().equals(set)).toList();
-            List<RgbImage> cells = new ArrayList<>();
-            for (int i = 0; i < models.getFirst().shown().size(); i++) {
-                for (Scored s : models) {
-                    cells.add(s.shown().get(i));
-                }
-            }
-            ImageGrid usual = ImageGrid.of(cells.size(), cells.getFirst().width());
-            PngFile.write(folder.resolve("grid-" + set + ".png"), new ImageGrid(models.size(), usual.gap(), usual.enlargement()).compose(cells), Map.of());
+            PngFile.write(folder.resolve("grid-" + set + ".png"), grid(set), Map.of());
         }
+    }
+
+    /// The images of a set that were kept: a row for each, a column for each model.
+    public RgbImage grid(String set) {
+        List<Scored> models = all.stream().filter(s -> s.prompts().equals(set)).toList();
+        List<RgbImage> cells = new ArrayList<>();
+        for (int i = 0; i < models.getFirst().shown().size(); i++) {
+            for (Scored s : models) {
+                cells.add(s.shown().get(i));
+            }
+        }
+        ImageGrid usual = ImageGrid.of(cells.size(), cells.getFirst().width());
+        return new ImageGrid(models.size(), usual.gap(), usual.enlargement()).compose(cells);
     }
 }

@@ -7,7 +7,7 @@ import java.util.Locale;
 ///
 /// @param count of the values
 /// @param standardError sample standard deviation / √count; NaN of a single value
-record Estimate(int count, double mean, double standardError) {
+public record Estimate(int count, double mean, double standardError) {
     private static final int MOST_DECIMALS = 9;
 
     /// @throws IllegalArgumentException if there is no value

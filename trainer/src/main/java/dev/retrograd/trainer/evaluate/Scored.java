@@ -9,6 +9,6 @@ import java.util.SequencedMap;
 /// @param model its name
 /// @param prompts the set's name
 /// @param scores of each measure by name: of each image, prompt after prompt; of {@link Evaluator#DIVERSITY}, of each prompt
-/// @param shown the first image of each of the first prompts
+/// @param shown the images that {@link Evaluator.Settings} asks to keep: usually the first of each of the first prompts
 public record Scored(String model, String prompts, SequencedMap<String, float[]> scores, List<RgbImage> shown) {
 }

@@ -9,7 +9,8 @@ import java.util.function.ToDoubleFunction;
 ///
 /// @param x what the horizontal axis counts
 /// @param y what the vertical axis measures
-public record LineChart(String x, String y, List<Series> series) {
+/// @param categories names of x = 0, 1, 2 …, whose points are not joined; none where x is a number
+public record LineChart(String x, String y, List<Series> series, List<String> categories) {
     private static final int WIDTH = 720;
     private static final int HEIGHT = 340;
     private static final int LEFT = 84;
@@ -18,9 +19,16 @@ public record LineChart(String x, String y, List<Series> series) {
     private static final int BOTTOM = 48;
     private static final int LEGEND_LINE = 24;
     private static final int LEGEND_COLUMN = 210;
+    /// Curves whose names fit side by side at that width.
+    private static final int FEW = 3;
     private static final int MOST_TICKS = 6;
     /// Share of the range of values that stays free above and below.
     private static final double MARGIN = 0.05;
+
+    /// Curves over numbers.
+    public LineChart(String x, String y, List<Series> series) {
+        this(x, y, series, List.of());
+    }
 
     /// One curve.
     ///
@@ -83,7 +91,7 @@ public record LineChart(String x, String y, List<Series> series) {
         if (series.stream().allMatch(s -> s.points.isEmpty())) {
             throw new IllegalArgumentException("chart: there must be a point to draw, got none in " + series.size() + " series");
         }
-        Axis across = Axis.of(least(Point::x), greatest(Point::x), 0);
+        Axis across = categories.isEmpty() ? Axis.of(least(Point::x), greatest(Point::x), 0) : new Axis(-0.5, categories.size() - 0.5, 1);
         Axis up = Axis.of(least(p -> p.y - p.error), greatest(p -> p.y + p.error), MARGIN);
         StringBuilder out = new StringBuilder("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" font-family=\"sans-serif\" font-size=\"13\">%n"
                 .formatted(WIDTH, HEIGHT, WIDTH, HEIGHT));
@@ -94,25 +102,24 @@ public record LineChart(String x, String y, List<Series> series) {
         }
         for (double tick : across.ticks()) {
             out.append(line(column(across, tick), HEIGHT - BOTTOM, column(across, tick), HEIGHT - BOTTOM + 5, "#333333"));
-            out.append(text(column(across, tick), HEIGHT - BOTTOM + 19, "middle", across.label(tick)));
+            out.append(text(column(across, tick), HEIGHT - BOTTOM + 19, "middle", categories.isEmpty() ? across.label(tick) : categories.get((int) tick)));
         }
         out.append(line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "#333333"));
         out.append(text((LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 10, "middle", x));
         out.append("<text transform=\"translate(18 %d) rotate(-90)\" text-anchor=\"middle\">%s</text>%n".formatted((TOP + HEIGHT - BOTTOM) / 2, escaped(y)));
         for (int i = 0; i < series.size(); i++) {
-            draw(out, series.get(i), across, up, LEFT + i * LEGEND_COLUMN);
+            int column = series.size() <= FEW ? LEGEND_COLUMN : (WIDTH - LEFT - RIGHT) / series.size();
+            draw(out, series.get(i), across, up, LEFT + i * column);
         }
         return out.append("</svg>\n").toString();
     }
 
-    private static void draw(StringBuilder out, Series s, Axis across, Axis up, int legend) {
+    private void draw(StringBuilder out, Series s, Axis across, Axis up, int legend) {
         out.append("<line x1=\"%d\" y1=\"18\" x2=\"%d\" y2=\"18\" stroke=\"%s\" stroke-width=\"3\"/>%n".formatted(legend, legend + LEGEND_LINE, escaped(s.colour)));
         out.append(text(legend + LEGEND_LINE + 6, 22, "start", s.name));
-        out.append("<polyline fill=\"none\" stroke=\"").append(escaped(s.colour)).append("\" stroke-width=\"2\" points=\"");
-        for (Point p : s.points) {
-            out.append(number(column(across, p.x))).append(',').append(number(row(up, p.y))).append(' ');
+        if (categories.isEmpty()) {
+            join(out, s, across, up);
         }
-        out.append("\"/>\n");
         s.points.stream().filter(p -> p.error > 0)
                 .forEach(p -> out.append(line(column(across, p.x), row(up, p.y - p.error), column(across, p.x), row(up, p.y + p.error), escaped(s.colour))));
         if (s.marked) {
@@ -120,6 +127,14 @@ public record LineChart(String x, String y, List<Series> series) {
                 out.append("<circle cx=\"%s\" cy=\"%s\" r=\"4\" fill=\"%s\"/>%n".formatted(number(column(across, p.x)), number(row(up, p.y)), escaped(s.colour)));
             }
         }
+    }
+
+    private static void join(StringBuilder out, Series s, Axis across, Axis up) {
+        out.append("<polyline fill=\"none\" stroke=\"").append(escaped(s.colour)).append("\" stroke-width=\"2\" points=\"");
+        for (Point p : s.points) {
+            out.append(number(column(across, p.x))).append(',').append(number(row(up, p.y))).append(' ');
+        }
+        out.append("\"/>\n");
     }
 
     private double least(ToDoubleFunction<Point> of) {

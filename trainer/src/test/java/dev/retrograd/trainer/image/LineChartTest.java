@@ -50,6 +50,12 @@ class LineChartTest {
         assertTrue(contents.containsAll(List.of("0.20", "0.25", "0.30", "0.35", "0.40", "0", "10", "20", "30")), contents.toString());
     }
 
+    @Test void categoriesHaveNamesAndNoCurve() {
+        String svg = new LineChart("", "y", List.of(new Series("s", "#000000", true, List.of(new Point(0, 1), new Point(1, 2, 0.5)))), List.of("one", "other")).svg();
+        assertTrue(svg.contains(">one</text>") && svg.contains(">other</text>") && !svg.contains("<polyline"), svg);
+        assertEquals(2, svg.split("<circle", -1).length - 1);
+    }
+
     @Test void refusesToDrawNothing() {
         LineChart empty = new LineChart("x", "y", List.of(new Series("s", "#000000", false, List.of())));
         assertEquals("chart: there must be a point to draw, got none in 1 series", assertThrows(IllegalArgumentException.class, empty::svg).getMessage());

@@ -21,6 +21,7 @@ public final class DdimChain {
     private final Guidance guidance;
     private final double eta;
     private final OptionalDouble edict;
+    private final IntConsumer before;
 
     /// @param eta 0 deterministic … 1 ancestral
     public DdimChain(UNet unet, DdimSchedule schedule, Guidance guidance, double eta) {
@@ -29,11 +30,21 @@ public final class DdimChain {
 
     /// @param edict p of {@link Edict}, whose coupled chain then takes the place of DDIM's
     public DdimChain(UNet unet, DdimSchedule schedule, Guidance guidance, double eta, OptionalDouble edict) {
+        this(unet, schedule, guidance, eta, edict, _ -> { });
+    }
+
+    private DdimChain(UNet unet, DdimSchedule schedule, Guidance guidance, double eta, OptionalDouble edict, IntConsumer before) {
         this.edict = edict;
+        this.before = before;
         this.unet = unet;
         this.schedule = schedule;
         this.guidance = guidance;
         this.eta = eta;
+    }
+
+    /// The same chain, where each evaluation of the UNet is announced by its step: what changes the UNet between steps hears of them here.
+    public DdimChain announcing(IntConsumer step) {
+        return new DdimChain(unet, schedule, guidance, eta, edict, step);
     }
 
     public DdimSchedule schedule() {
@@ -108,6 +119,9 @@ public final class DdimChain {
     /// The guided noise prediction of one step, `[B,H,W,C]`: a segment.
     public Var predict(int step, Var x, Var context) {
         Tape t = x.tape();
-        return t.segment1("step " + step, in -> guidance.mixed(unet.forward(guidance.doubled(in[0]), context, schedule.timestep(step))), x);
+        return t.segment1("step " + step, in -> {
+            before.accept(step);
+            return guidance.mixed(unet.forward(guidance.doubled(in[0]), context, schedule.timestep(step)));
+        }, x);
     }
 }

@@ -1,0 +1,38 @@
+package dev.retrograd.trainer.experiment;
+
+import java.io.IOException;
+import java.util.List;
+
+/// The runs that several experiments share: one of each method, each with its own settings.
+final class Rivals {
+    static final String BASE = "base";
+    static final String ALIGNPROP = "AlignProp";
+    static final String DDPO = "DDPO";
+    static final String RWR = "RWR";
+    static final String REFL = "ReFL";
+
+    private Rivals() {
+    }
+
+    /// The paper's method as it is: a random number of the last steps differentiated.
+    static Trained alignprop(Lab lab) throws IOException {
+        return lab.trained(ALIGNPROP, List.of("method=alignprop"));
+    }
+
+    static Trained ddpo(Lab lab) throws IOException {
+        return lab.trained(DDPO, List.of("method=ddpo"));
+    }
+
+    static Trained rwr(Lab lab) throws IOException {
+        return lab.trained(RWR, List.of("method=rwr"));
+    }
+
+    static Trained refl(Lab lab) throws IOException {
+        return lab.trained(REFL, List.of("method=refl"));
+    }
+
+    /// What is watched beside the reward: on the miniature, whether pictures still show what captions say.
+    static List<String> watched(Lab lab) {
+        return lab.embedded() ? List.of("judge") : List.of();
+    }
+}
