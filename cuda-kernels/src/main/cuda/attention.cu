@@ -1,6 +1,6 @@
 // Scaled dot-product attention over heads, forward and backward, float32 (16 bits: attention_mma.cuh, attention_512.cu); the score matrix exists only 32 entries at a time.
 //
-//   s = scale * q k^T (row n sees keys 0..n when causal), p = softmax(s), y = p v, lse = log(sum(exp(s))); online softmax (arXiv 2205.14135)
+//   s = scale * q k^T (row n sees the keys that its image has, of them 0..n when causal), p = softmax(s), y = p v, lse = log(sum(exp(s))); online softmax (arXiv 2205.14135)
 //   backward: delta = sum(dy * y), p = exp(s - lse), ds = scale * p * (dy v^T - delta), dq = ds k, dk = ds^T q, dv = p^T dy
 //
 // q, y, dy [B,N,C], k, v [B,M,C], lse, delta [B,A,N]; head a has channels a * d .. (a + 1) * d - 1. Grid: (rows / 4, heads, B), 128
@@ -58,8 +58,9 @@ template <int WIDTH> __device__ __forceinline__ void put(float* row, const float
     }
 }
 
-template <int WIDTH> __device__ __forceinline__ void forward(const float* q, const float* k, const float* v, float* y, float* lse, const Heads& h, float scale) {
-    Row r = row_of(h);
+template <int WIDTH> __device__ __forceinline__ void forward(const float* q, const float* k, const float* v, float* y, float* lse, const Heads& all, float scale) {
+    Row r = row_of(all);
+    Heads h = of_image(all);
     if (r.at >= h.n) {
         return;
     }
@@ -83,9 +84,9 @@ template <int WIDTH> __device__ __forceinline__ void forward(const float* q, con
         }
         add_rows(sum, p, v + r.k + first * r.stride, r.stride, count, h.d);
     }
-    put(y + r.q + r.at * r.stride, sum, 1 / total, h.d);
+    put(y + r.q + r.at * r.stride, sum, keys > 0 ? 1 / total : 0, h.d);
     if (lane == 0) {
-        lse[r.stat + r.at] = top + logf(total);
+        lse[r.stat + r.at] = keys > 0 ? top + logf(total) : 0;
     }
 }
 
@@ -95,8 +96,9 @@ __device__ __forceinline__ float score_gradient(const Heads& h, int n, float p, 
 }
 
 template <int WIDTH> __device__ __forceinline__ void backward_q(const float* q, const float* k, const float* v, const float* lse, const float* delta,
-        const float* dy, float* dq, const Heads& h, float scale) {
-    Row r = row_of(h);
+        const float* dy, float* dq, const Heads& all, float scale) {
+    Row r = row_of(all);
+    Heads h = of_image(all);
     if (r.at >= h.n) {
         return;
     }
@@ -119,17 +121,19 @@ template <int WIDTH> __device__ __forceinline__ void backward_q(const float* q, 
 }
 
 template <int WIDTH> __device__ __forceinline__ void backward_kv(const float* q, const float* k, const float* v, const float* lse, const float* delta,
-        const float* dy, float* dk, float* dv, const Heads& h, float scale) {
-    Row r = row_of(h);
-    if (r.at >= h.m) {
+        const float* dy, float* dk, float* dv, const Heads& all, float scale) {
+    Row r = row_of(all);
+    Heads h = of_image(all);
+    if (r.at >= all.m) {
         return;
     }
     int lane = threadIdx.x & 31;
     i64 key = r.k + r.at * r.stride;
     float dk_sum[WIDTH] = {};
     float dv_sum[WIDTH] = {};
-    for (int first = h.causal ? r.at : 0; first < h.n; first += 32) {
-        int count = min(32, (int) h.n - first);
+    int queries = r.at < h.m ? (int) h.n : 0;   // none sees a key that the image does not have
+    for (int first = h.causal ? r.at : 0; first < queries; first += 32) {
+        int count = min(32, queries - first);
         float p = 0;
         float ds = 0;
         if (lane < count) {

@@ -6,10 +6,21 @@
 #define LN_2 0.6931471805599453f
 
 // q, y, dy [B,n,heads * d], k, v [B,m,heads * d]; vectors: whether rows of a head start at 16 bytes and have a multiple of 8 channels
+// lengths: how many keys each image has, the first ones of its m; null for all
 struct Heads {
     i64 n, m, heads, d;
     i64 causal, vectors;
+    const int* lengths;
 };
+
+// With as many keys as this block's image has.
+__device__ __forceinline__ Heads of_image(const Heads& all) {
+    Heads h = all;
+    if (h.lengths && h.lengths[blockIdx.z] < h.m) {
+        h.m = h.lengths[blockIdx.z];
+    }
+    return h;
+}
 
 __device__ __forceinline__ float exp2_fast(float x) {
     float y;
@@ -86,6 +97,17 @@ template <int ROWS, int WIDTH, int THREADS, typename T> __device__ __forceinline
     }
 }
 
+// Zeros in those of ROWS rows of a head from `first` on that lie in begin .. end - 1: gradients of keys that an image does not have.
+template <int ROWS, int THREADS, typename T> __device__ __forceinline__ void zero_rows(T* to, i64 first, i64 begin, i64 end, const Heads& h) {
+    i64 stride = h.heads * h.d;
+    begin = first > begin ? first : begin;
+    end = first + ROWS < end ? first + ROWS : end;
+#pragma unroll 1
+    for (i64 i = threadIdx.x; i < (end - begin) * h.d; i += THREADS) {
+        to[(begin + i / h.d) * stride + i % h.d] = from_float<T>(0);
+    }
+}
+
 // The accumulators of two neighbouring products as the left operand of the next.
 template <typename T> __device__ __forceinline__ void as_left(unsigned (&a)[4], const float (&first)[4], const float (&second)[4]) {
     a[0] = packed<T>(first[0], first[1]);
@@ -135,7 +157,9 @@ struct Softmax {
 
     // After the last tile.
     __device__ __forceinline__ void close() { total = row_sum(total); }
-    __device__ __forceinline__ float log_sum_exp() const { return (top + log2f(total)) * LN_2; }
+    // Both are 0 in a row that sees no key.
+    __device__ __forceinline__ float one_by_total() const { return total == 0 ? 0 : 1 / total; }
+    __device__ __forceinline__ float log_sum_exp() const { return total == 0 ? 0 : (top + log2f(total)) * LN_2; }
 };
 
 // Hides entries of a tile: those at or beyond `limits` in the lane's rows n and n + 8, counted from the lane's first column.

@@ -88,10 +88,11 @@ template <typename T> struct Warp {
     }
 };
 
-template <typename T> __device__ __forceinline__ void forward(const T* q, const T* k, const T* v, T* y, float* lse, const Heads& h, float scale) {
+template <typename T> __device__ __forceinline__ void forward(const T* q, const T* k, const T* v, T* y, float* lse, const Heads& all, float scale) {
     extern __shared__ __align__(16) unsigned char shared[];
     Warp<T> warp(shared);
-    Head head(h);
+    Head head(all);
+    Heads h = of_image(all);
     i64 first = blockIdx.x * (i64) ROWS;
     i64 row = first + warp.row + threadIdx.x % LANES / 4;
     i64 seen = visible(h, first + ROWS - 1);
@@ -143,7 +144,7 @@ template <typename T> __device__ __forceinline__ void forward(const T* q, const 
     __syncthreads();
     softmax[0].close();
     softmax[1].close();
-    put_tile(warp.first, warp.row, sum, 1 / softmax[0].total, 1 / softmax[1].total, warp.channel);
+    put_tile(warp.first, warp.row, sum, softmax[0].one_by_total(), softmax[1].one_by_total(), warp.channel);
     if (warp.quarter == 0 && threadIdx.x % 4 == 0) {
         if (row < h.n) {
             lse[head.stat + row] = softmax[0].log_sum_exp();
@@ -160,11 +161,12 @@ enum Gradient { DQ, DK, DV };
 
 // The rows' own operands: q and dy for dq, else k and v; what comes by in tiles: k and v, else q and dy.
 template <Gradient OF, typename T> __device__ __forceinline__ void backward(const T* own, const T* own2, const T* other, const T* other2,
-        const float* lse, const float* delta, T* result, const Heads& h, float scale) {
+        const float* lse, const float* delta, T* result, const Heads& all, float scale) {
     extern __shared__ __align__(16) unsigned char shared[];
     const bool OF_KEYS = OF != DQ;
     Warp<T> warp(shared);
-    Head head(h);
+    Head head(all);
+    Heads h = of_image(all);
     i64 rows = OF_KEYS ? h.m : h.n;
     i64 columns = OF_KEYS ? h.n : h.m;
     i64 own_at = OF_KEYS ? head.key : head.query;
@@ -223,6 +225,9 @@ template <Gradient OF, typename T> __device__ __forceinline__ void backward(cons
     put_tile(warp.first, warp.row, sum, OF == DV ? 1 : scale, OF == DV ? 1 : scale, warp.channel);
     __syncthreads();
     store_rows<ROWS, WIDTH, THREADS>(result + own_at, warp.first, first, rows, h);
+    if (OF_KEYS) {
+        zero_rows<ROWS, THREADS>(result + own_at, first, rows, all.m, all);
+    }
 }
 
 #define ENTRIES(T) \

@@ -1,6 +1,6 @@
 // Attention for heads of up to WIDTH channels, bf16 or f16, on tensor cores; the score matrix exists only a tile at a time, in registers.
 //
-//   s = scale * q k^T (row n sees keys 0..n when causal), p = softmax(s), y = p v, lse = log(sum(exp(s))); online softmax (arXiv 2205.14135)
+//   s = scale * q k^T (row n sees the keys that its image has, of them 0..n when causal), p = softmax(s), y = p v, lse = log(sum(exp(s))); online softmax (arXiv 2205.14135)
 //   backward: delta = sum(dy * y), p = exp(s - lse), ds = p * (dy v^T - delta), dq = scale * ds k, dk = scale * ds^T q, dv = p^T dy
 //
 // Tensors as in attention.cu. Grid: (rows of the result / rows of a block, heads, B); a warp has 16 rows of the result (or 16 * BLOCKS), which
@@ -11,7 +11,7 @@
 #include "attention.cuh"
 
 // BLOCKS: how many times 16 rows a warp has.
-template <int WIDTH, int BLOCKS, int KEYS, typename T> __device__ __forceinline__ void forward(const T* q, const T* k, const T* v, T* y, float* lse, const Heads& h, float scale) {
+template <int WIDTH, int BLOCKS, int KEYS, typename T> __device__ __forceinline__ void forward(const T* q, const T* k, const T* v, T* y, float* lse, const Heads& all, float scale) {
     const int WARPS = 4;
     const int ROWS = WARPS * 16 * BLOCKS;
     const int TILES = KEYS / 8;
@@ -19,7 +19,8 @@ template <int WIDTH, int BLOCKS, int KEYS, typename T> __device__ __forceinline_
     Tile<T, WIDTH> queries = {shared};
     Tile<T, WIDTH> keys = {shared + ROWS * (WIDTH + 8)};
     Tile<T, WIDTH> values = {keys.at + KEYS * (WIDTH + 8)};
-    Head head(h);
+    Head head(all);
+    Heads h = of_image(all);
     i64 first = blockIdx.x * (i64) ROWS;
     int warp_row = threadIdx.x / 32 * 16 * BLOCKS;
     i64 row = first + warp_row + threadIdx.x % 32 / 4;
@@ -106,7 +107,7 @@ template <int WIDTH, int BLOCKS, int KEYS, typename T> __device__ __forceinline_
         softmax[block][0].close();
         softmax[block][1].close();
         i64 n = row + block * 16;
-        put_tile(queries, warp_row + block * 16, sum[block], 1 / softmax[block][0].total, 1 / softmax[block][1].total, 0);
+        put_tile(queries, warp_row + block * 16, sum[block], softmax[block][0].one_by_total(), softmax[block][1].one_by_total(), 0);
         if (threadIdx.x % 4 == 0 && n < h.n) {
             lse[head.stat + n] = softmax[block][0].log_sum_exp();
         }
@@ -144,7 +145,7 @@ template <int TILES, typename Stat, typename Single> __device__ __forceinline__ 
 
 // dq by rows of queries, or dk and dv by rows of keys. The rows' own operands: q and dy, or k and v; what comes by in tiles: k and v, or q and dy.
 template <bool OF_KEYS, int WIDTH, int WARPS, int TILE, int STAGES, typename T> __device__ __forceinline__ void backward(const T* own, const T* own2,
-        const T* other, const T* other2, const float* lse, const float* delta, T* result, T* result2, const Heads& h, float scale) {
+        const T* other, const T* other2, const float* lse, const float* delta, T* result, T* result2, const Heads& all, float scale) {
     const int ROWS = WARPS * 16;
     const int THREADS = WARPS * 32;
     const int TILES = TILE / 8;
@@ -155,7 +156,8 @@ template <bool OF_KEYS, int WIDTH, int WARPS, int TILE, int STAGES, typename T> 
     Tile<T, WIDTH> a1 = {shared};
     Tile<T, WIDTH> a2 = {shared + ROWS * SIZE};
     T* tiles = shared + 2 * ROWS * SIZE;
-    Head head(h);
+    Head head(all);
+    Heads h = of_image(all);
     i64 rows = OF_KEYS ? h.m : h.n;
     i64 columns = OF_KEYS ? h.n : h.m;
     i64 own_at = OF_KEYS ? head.key : head.query;
@@ -276,6 +278,8 @@ template <bool OF_KEYS, int WIDTH, int WARPS, int TILE, int STAGES, typename T> 
     store_rows<ROWS, WIDTH, THREADS>(result + own_at, a1, first, rows, h);
     if (OF_KEYS) {
         store_rows<ROWS, WIDTH, THREADS>(result2 + own_at, a2, first, rows, h);
+        zero_rows<ROWS, THREADS>(result + own_at, first, rows, all.m, all);
+        zero_rows<ROWS, THREADS>(result2 + own_at, first, rows, all.m, all);
     }
 }
 

@@ -14,4 +14,14 @@ public interface AttentionKernels extends Allocator {
     /// @param delta `[B,heads,N]`, workspace: the rows' sums of dy·y
     void attentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dy,
             Tensor delta, Tensor dq, Tensor dk, Tensor dv);
+
+    /// The same where images have fewer keys than there is room for: image b's rows see only its first `lengths[b]` keys; the others are padding, which
+    /// nothing reads. Rows that see no key at all are zeros, as are their logSumExp and all gradients by them.
+    ///
+    /// @param lengths `I32 [B]`, 0..M each; with a causal mask a row sees what both masks leave
+    void paddedAttention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor lengths, Tensor y, Tensor logSumExp);
+
+    /// All three gradients; those of padding are zero.
+    void paddedAttentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor lengths, Tensor y, Tensor logSumExp, Tensor dy,
+            Tensor delta, Tensor dq, Tensor dk, Tensor dv);
 }

@@ -290,16 +290,32 @@ public final class PlanBackend implements Backend {
     // attention
 
     @Override public void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp) {
-        long pairs = pairs(spec, q, k);
-        count("attention", pairs * (4L * q.dim(-1) + SOFTMAX_FLOPS * spec.heads()), q, k, v, y, logSumExp);
+        count("attention", attentionFlops(spec, q, k), q, k, v, y, logSumExp);
+    }
+
+    @Override public void attentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dy,
+            Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
+        count("attentionBackward", attentionBackwardFlops(spec, q, k), q, k, v, y, logSumExp, dy, delta, dq, dk, dv);
+    }
+
+    /// As if no key were padding: how many are is not known here.
+    @Override public void paddedAttention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor lengths, Tensor y, Tensor logSumExp) {
+        count("paddedAttention", attentionFlops(spec, q, k), q, k, v, lengths, y, logSumExp);
+    }
+
+    /// Likewise.
+    @Override public void paddedAttentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor lengths, Tensor y, Tensor logSumExp, Tensor dy,
+            Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
+        count("paddedAttentionBackward", attentionBackwardFlops(spec, q, k), q, k, v, lengths, y, logSumExp, dy, delta, dq, dk, dv);
+    }
+
+    private static long attentionFlops(AttentionSpec spec, Tensor q, Tensor k) {
+        return pairs(spec, q, k) * (4L * q.dim(-1) + SOFTMAX_FLOPS * spec.heads());
     }
 
     /// Five products instead of two: the scores again, then the gradients of P, q, k and v.
-    @Override public void attentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dy,
-            Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
-        long pairs = pairs(spec, q, k);
-        count("attentionBackward", 2 * y.elements() + pairs * (10L * q.dim(-1) + SOFTMAX_BACKWARD_FLOPS * spec.heads()),
-                q, k, v, y, logSumExp, dy, delta, dq, dk, dv);
+    private static long attentionBackwardFlops(AttentionSpec spec, Tensor q, Tensor k) {
+        return 2 * q.elements() + pairs(spec, q, k) * (10L * q.dim(-1) + SOFTMAX_BACKWARD_FLOPS * spec.heads());
     }
 
     /// Pairs of query and key in the whole batch, per head.

@@ -75,51 +75,58 @@ final class AttentionKernels {
         }
     }
 
+    /// @param lengths address of each image's number of keys, or 0
+    private record Heads(AttentionSpec spec, long lengths) {
+    }
+
     private static ShapeException tooWide(int d) {
         return new ShapeException("attention: a head must have at most 512 channels, got " + d);
     }
 
-    void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp) {
+    /// @param lengths address of each image's number of keys, or 0
+    void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, long lengths, Tensor y, Tensor logSumExp) {
+        Heads heads = new Heads(spec, lengths);
         DType type = require("attention", spec, q, k, logSumExp, v, y);
         operands(q, k, v, y, logSumExp);
         if (type == DType.F32) {
-            perWarp("attention_fwd_" + perLane(q, spec) + "_f32", spec, q, k, q.dim(1), true);
+            perWarp("attention_fwd_" + perLane(q, spec) + "_f32", heads, q, k, q.dim(1), true);
         } else {
             Wide w = Wide.of(q.dim(2) / spec.heads());
-            heads(spec, q, k, vectors(spec, q, k, v, y)).f32((float) spec.scale());
+            heads(heads, q, k, vectors(spec, q, k, v, y)).f32((float) spec.scale());
             perTile(w, w.kernel("fwd", type), grid(spec, q, q.dim(1), w.forwardRows, w.forwardThreads()), w.sharedBytes(1));
         }
     }
 
-    void attentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dy, Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
+    void attentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, long lengths, Tensor y, Tensor logSumExp, Tensor dy, Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
+        Heads heads = new Heads(spec, lengths);
         DType type = require("attentionBackward", spec, q, k, logSumExp, v, y, dy, dq, dk, dv);
         require("attentionBackward", spec, q, k, delta);
         operands(y, dy, delta);
-        perWarp("attention_delta_" + suffix(type), spec, q, k, q.dim(1), false);
+        perWarp("attention_delta_" + suffix(type), heads, q, k, q.dim(1), false);
         if (type == DType.F32) {
             int width = perLane(q, spec);
             operands(q, k, v, logSumExp, delta, dy, dq);
-            perWarp("attention_bwd_q_" + width + "_f32", spec, q, k, q.dim(1), true);
+            perWarp("attention_bwd_q_" + width + "_f32", heads, q, k, q.dim(1), true);
             operands(q, k, v, logSumExp, delta, dy, dk, dv);
-            perWarp("attention_bwd_kv_" + width + "_f32", spec, q, k, k.dim(1), true);
+            perWarp("attention_bwd_kv_" + width + "_f32", heads, q, k, k.dim(1), true);
             return;
         }
         Wide w = Wide.of(q.dim(2) / spec.heads());
         boolean vectors = vectors(spec, q, k, v, dy, dq, dk, dv);
-        backward(w, "bwd_q", spec, vectors, 2, q.dim(1), q, k, v, logSumExp, delta, dy, dq);
+        backward(w, "bwd_q", heads, vectors, 2, q.dim(1), q, k, v, logSumExp, delta, dy, dq);
         if (w.together) {
-            backward(w, "bwd_kv", spec, vectors, 2, k.dim(1), q, k, v, logSumExp, delta, dy, dk, dv);
+            backward(w, "bwd_kv", heads, vectors, 2, k.dim(1), q, k, v, logSumExp, delta, dy, dk, dv);
         } else {
-            backward(w, "bwd_k", spec, vectors, 2, k.dim(1), q, k, v, logSumExp, delta, dy, dk);
-            backward(w, "bwd_v", spec, vectors, 1, k.dim(1), q, k, v, logSumExp, delta, dy, dv);
+            backward(w, "bwd_k", heads, vectors, 2, k.dim(1), q, k, v, logSumExp, delta, dy, dk);
+            backward(w, "bwd_v", heads, vectors, 1, k.dim(1), q, k, v, logSumExp, delta, dy, dv);
         }
     }
 
-    private void backward(Wide w, String name, AttentionSpec spec, boolean vectors, int products, int rows, Tensor... tensors) {
+    private void backward(Wide w, String name, Heads h, boolean vectors, int products, int rows, Tensor... tensors) {
         operands(tensors);
         Tensor q = tensors[0];
-        heads(spec, q, tensors[1], vectors).f32((float) spec.scale());
-        perTile(w, w.kernel(name, q.dtype()), grid(spec, q, rows, w.backwardRows, w.backwardThreads()), w.sharedBytes(products));
+        heads(h, q, tensors[1], vectors).f32((float) h.spec().scale());
+        perTile(w, w.kernel(name, q.dtype()), grid(h.spec(), q, rows, w.backwardRows, w.backwardThreads()), w.sharedBytes(products));
     }
 
     private void operands(Tensor... tensors) {
@@ -130,8 +137,8 @@ final class AttentionKernels {
     }
 
     /// The struct that all kernels take.
-    private LaunchArguments heads(AttentionSpec spec, Tensor q, Tensor k, boolean vectors) {
-        return launcher.added().i64s(q.dim(1), k.dim(1), spec.heads(), q.dim(2) / spec.heads(), spec.causal() ? 1 : 0, vectors ? 1 : 0);
+    private LaunchArguments heads(Heads h, Tensor q, Tensor k, boolean vectors) {
+        return launcher.added().i64s(q.dim(1), k.dim(1), h.spec().heads(), q.dim(2) / h.spec().heads(), h.spec().causal() ? 1 : 0, vectors ? 1 : 0, h.lengths());
     }
 
     /// Whether every row of a head begins at 16 bytes and is a multiple of them.
@@ -152,12 +159,12 @@ final class AttentionKernels {
     }
 
     /// Adds what float32 kernels take last, and launches a warp for each row of the result.
-    private void perWarp(String kernel, AttentionSpec spec, Tensor q, Tensor k, int rows, boolean scaled) {
-        LaunchArguments arguments = heads(spec, q, k, false);
+    private void perWarp(String kernel, Heads h, Tensor q, Tensor k, int rows, boolean scaled) {
+        LaunchArguments arguments = heads(h, q, k, false);
         if (scaled) {
-            arguments.f32((float) spec.scale());
+            arguments.f32((float) h.spec().scale());
         }
-        launcher.launch("attention", kernel, grid(spec, q, rows, WARPS, WARPS * LANES), 0);
+        launcher.launch("attention", kernel, grid(h.spec(), q, rows, WARPS, WARPS * LANES), 0);
     }
 
     /// The narrowest float32 kernel for this head.
@@ -169,6 +176,15 @@ final class AttentionKernels {
             }
         }
         throw tooWide(d);
+    }
+
+    /// The address of each image's number of keys.
+    static long lengths(String kernel, Tensor lengths, Tensor k) {
+        sameType(kernel, new DType[] {DType.I32}, lengths);
+        if (lengths.elements() != k.dim(0)) {
+            throw new ShapeException(kernel + ": a number of keys for each image of " + k + " is required, got " + lengths);
+        }
+        return address(lengths);
     }
 
     /// @return the type of all tensors but the statistic

@@ -221,12 +221,21 @@ public final class CudaBackend implements Backend {
     }
 
     @Override public void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp) {
-        attention.attention(spec, q, k, v, y, logSumExp);
+        attention.attention(spec, q, k, v, 0, y, logSumExp);
     }
 
     @Override public void attentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dy,
             Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
-        attention.attentionBackward(spec, q, k, v, y, logSumExp, dy, delta, dq, dk, dv);
+        attention.attentionBackward(spec, q, k, v, 0, y, logSumExp, dy, delta, dq, dk, dv);
+    }
+
+    @Override public void paddedAttention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor lengths, Tensor y, Tensor logSumExp) {
+        attention.attention(spec, q, k, v, AttentionKernels.lengths("paddedAttention", lengths, k), y, logSumExp);
+    }
+
+    @Override public void paddedAttentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor lengths, Tensor y, Tensor logSumExp, Tensor dy,
+            Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
+        attention.attentionBackward(spec, q, k, v, AttentionKernels.lengths("paddedAttentionBackward", lengths, k), y, logSumExp, dy, delta, dq, dk, dv);
     }
 
     @Override public void groupNorm(int groups, double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd) {

@@ -29,12 +29,13 @@ public record Attention(AttentionSpec how) implements Op<Attention.Saved> {
 
     @Override public Out<Saved> forward(Backend b, Needs needs, Tensor... in) {
         Tensor y = b.empty(name(), in[0].spec());
-        Tensor lse = b.empty("logSumExp", statistics(in[0]));
+        Tensor lse = b.empty("logSumExp", statistics(how, in[0]));
         b.attention(how, in[0], in[1], in[2], y, lse);
         return new Out<>(y, needs.any(0, 1, 2) ? new Saved(in[0], in[1], in[2], y, lse) : null);
     }
 
-    private Spec statistics(Tensor q) {
+    /// A number for each row of each head.
+    static Spec statistics(AttentionSpec how, Tensor q) {
         return new Spec(Shape.of(q.dim(0), how.heads(), q.dim(1)), DType.F32);
     }
 
@@ -50,7 +51,7 @@ public record Attention(AttentionSpec how) implements Op<Attention.Saved> {
     }
 
     private Tensor[] manyKeys(Backend b, Saved s, Tensor dy) {
-        Tensor delta = b.empty("delta", statistics(s.q()));
+        Tensor delta = b.empty("delta", statistics(how, s.q()));
         Tensor dq = b.empty("dq", s.q().spec());
         Tensor dk = b.empty("dk", s.k().spec());
         Tensor dv = b.empty("dv", s.v().spec());

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import dev.retrograd.autograd.testing.GradientCheck;
 import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.ConvSpec;
+import dev.retrograd.core.DType;
+import dev.retrograd.core.Shape;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Spec;
 import org.junit.jupiter.api.Test;
@@ -64,6 +66,13 @@ class MatrixGradientTest {
                 .check(new Attention(new AttentionSpec(heads, 0.6, causal)));
     }
 
+    @ParameterizedTest
+    @CsvSource({"1,5,3,4,false", "2,3,7,6,false", "3,5,5,3,true", "1,2,1,2,false"})
+    void attentionToKeysOfWhichSomeArePadding(int heads, int queries, int keys, int channels, boolean causal) {
+        new GradientCheck(46).normal(4, queries, channels).normal(4, keys, channels).normal(4, keys, channels).ids(keys + 1, 4)
+                .check(new PaddedAttention(new AttentionSpec(heads, 0.6, causal)));
+    }
+
     @Test void selfAttentionOfOneTensor() {
         new GradientCheck(45).normal(2, 3, 4).check(v -> v[0].apply(new Attention(new AttentionSpec(2, 0.7, false)), v[0], v[0]));
     }
@@ -90,6 +99,7 @@ class MatrixGradientTest {
         assertShapeError("attention: v must have k's shape [2,4,5], got [2,3,5]",
                 () -> new Attention(new AttentionSpec(1, 1, false)).out(x, Spec.f32(2, 4, 5), x));
         assertShapeError("attention: channels must divide by 2 heads, got [2,3,5]", () -> new Attention(new AttentionSpec(2, 1, false)).out(x, x, x));
+        assertShapeError("paddedAttention: lengths must be [2], got [3]", () -> new PaddedAttention(new AttentionSpec(1, 1, false)).out(x, x, x, new Spec(Shape.of(3), DType.I32)));
         assertEquals("loraLinear: takes 4 to 5 inputs, got 1", assertThrows(IllegalArgumentException.class, () -> new LoraLinear(1).out(x)).getMessage());
     }
 

@@ -52,6 +52,7 @@ class OpsOnBackendsTest {
                 row(new MatMul(false, true), x, Spec.f32(7, 6)),
                 row(new Attention(new AttentionSpec(2, 0.5, false)), x, Spec.f32(2, 7, 6), Spec.f32(2, 7, 6)),
                 row(new Attention(new AttentionSpec(3, 0.5, true)), x, x, x),
+                row(new PaddedAttention(new AttentionSpec(2, 0.5, false)), x, Spec.f32(2, 17, 6), Spec.f32(2, 17, 6), new Spec(Shape.of(2), DType.I32)),
                 row(new GroupNorm(3, 1e-5, false), image, c, c),
                 row(new GroupNorm(3, 1e-5, true), image, c, c),
                 row(new LayerNorm(1e-5), x, c, c),

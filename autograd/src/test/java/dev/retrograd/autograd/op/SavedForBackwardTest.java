@@ -66,6 +66,7 @@ class SavedForBackwardTest {
                 row(new GroupNorm(3, 1e-5, true), "0", "012", false, X, CHANNELS, CHANNELS),
                 row(new LayerNorm(1e-5), "0", "01", false, X, CHANNELS, CHANNELS),
                 row(ATTENTION, "0", "012", true, X, X, X),
+                row(new PaddedAttention(ATTENTION.how()), "0", "0123", true, X, X, X, new Spec(Shape.of(2), DType.I32)),
                 row(new Slice(1, 0, 2), "0", "", false, X),
                 row(new Concat(1), "01", "", false, X, X),
                 row(new Permute(0, 2, 1), "0", "", false, X),

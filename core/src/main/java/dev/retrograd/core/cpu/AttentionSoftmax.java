@@ -8,6 +8,7 @@ import static dev.retrograd.core.cpu.VectorMath.FLOATS;
 import static dev.retrograd.core.cpu.VectorMath.LANES;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /// What happens to a tile of scores, `[rows][COLUMNS]`, between the matrix products of attention.
@@ -121,12 +122,14 @@ final class AttentionSoftmax {
         }
     }
 
-    /// From running maxima and sums: factors become 1/sum, maxima become the logarithm of the sum of the exponentials of all scores.
+    /// From running maxima and sums: factors become 1/sum, maxima become the logarithm of the sum of the exponentials of all scores; both become 0
+    /// where there was no score.
     static void finish(float[] max, float[] sum, int at, float[] factors) {
         for (int column = 0; column < COLUMNS; column += LANES) {
             FloatVector total = FloatVector.fromArray(FLOATS, sum, at + column);
-            FloatVector.broadcast(FLOATS, 1).div(total).intoArray(factors, column);
-            FloatVector.fromArray(FLOATS, max, at + column).add(VectorMath.log(total)).intoArray(max, at + column);
+            VectorMask<Float> none = total.compare(VectorOperators.EQ, 0);
+            FloatVector.broadcast(FLOATS, 1).div(total).blend(0, none).intoArray(factors, column);
+            FloatVector.fromArray(FLOATS, max, at + column).add(VectorMath.log(total)).blend(0, none).intoArray(max, at + column);
         }
     }
 }

@@ -54,9 +54,16 @@ final class CpuAttention {
     }
 
     /// Sizes, and where a head's rows begin.
-    private record Heads(int images, int heads, int width, int queries, int keys, float scale, boolean causal) {
-        static Heads of(AttentionSpec spec, Tensor q, Tensor k) {
-            return new Heads(q.dim(0), spec.heads(), q.dim(2) / spec.heads(), q.dim(1), k.dim(1), (float) spec.scale(), spec.causal());
+    ///
+    /// @param keys that there is room for
+    /// @param lengths how many of them each image has
+    private record Heads(int images, int heads, int width, int queries, int keys, int[] lengths, float scale, boolean causal) {
+        static Heads of(AttentionSpec spec, Tensor q, Tensor k, int... lengths) {
+            return new Heads(q.dim(0), spec.heads(), q.dim(2) / spec.heads(), q.dim(1), k.dim(1), lengths, (float) spec.scale(), spec.causal());
+        }
+
+        int keys(int image) {
+            return lengths.length == 0 ? keys : Math.min(keys, lengths[image]);
         }
 
         long rowBytes() {
@@ -100,8 +107,9 @@ final class CpuAttention {
         return CpuMemory.data(t).address();
     }
 
-    void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp) {
-        Heads h = Heads.of(spec, q, k);
+    /// @param lengths how many keys each image has; none for all
+    void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, int... lengths) {
+        Heads h = Heads.of(spec, q, k, lengths);
         long qs = address(q);
         long ks = address(k);
         long vs = address(v);
@@ -113,9 +121,10 @@ final class CpuAttention {
             Arrays.fill(s.statistics, Float.NEGATIVE_INFINITY);
             Arrays.fill(s.otherStatistics, 0);
             Arrays.fill(s.result, 0, s.result(tiles), 0);
-            int end = h.causal ? Math.min(h.keys, from + count) : h.keys;
+            int keys = h.keys(image);
+            int end = h.causal ? Math.min(keys, from + count) : keys;
             for (int key = 0; key < end; key += BLOCK_ROWS) {
-                int rows = Math.min(BLOCK_ROWS, h.keys - key);
+                int rows = Math.min(BLOCK_ROWS, keys - key);
                 AttentionTile.packRows(h.key(ks, image, head, key), h.rowBytes(), rows, h.width, s.first);
                 AttentionTile.packColumns(h.key(vs, image, head, key), h.rowBytes(), rows, h.width, s.second);
                 int firstTile = h.causal ? Math.max(0, key - from) / COLUMNS : 0;
@@ -161,8 +170,8 @@ final class CpuAttention {
     }
 
     void attentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dy,
-            Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
-        Heads h = Heads.of(spec, q, k);
+            Tensor delta, Tensor dq, Tensor dk, Tensor dv, int... lengths) {
+        Heads h = Heads.of(spec, q, k, lengths);
         sumsOfRows(h, y, dy, delta);
         queryGradient(h, address(q), address(k), address(v), address(logSumExp), address(dy), address(delta), address(dq));
         keyGradients(h, address(q), address(k), address(v), address(logSumExp), address(dy), address(delta), address(dk), address(dv));
@@ -206,9 +215,10 @@ final class CpuAttention {
             Arrays.fill(s.result, 0, s.result(tiles), 0);
             Native.copy(h.statistic(logSumExp, image, head, from), s.statistics, 0, count);
             Native.copy(h.statistic(delta, image, head, from), s.otherStatistics, 0, count);
-            int end = h.causal ? Math.min(h.keys, from + count) : h.keys;
+            int keys = h.keys(image);
+            int end = h.causal ? Math.min(keys, from + count) : keys;
             for (int key = 0; key < end; key += BLOCK_ROWS) {
-                int rows = Math.min(BLOCK_ROWS, h.keys - key);
+                int rows = Math.min(BLOCK_ROWS, keys - key);
                 AttentionTile.packRows(h.key(k, image, head, key), h.rowBytes(), rows, h.width, s.first);
                 AttentionTile.packRows(h.key(v, image, head, key), h.rowBytes(), rows, h.width, s.second);
                 AttentionTile.packColumns(h.key(k, image, head, key), h.rowBytes(), rows, h.width, s.third);
@@ -233,7 +243,15 @@ final class CpuAttention {
 
     /// `dv = Pᵀ·dy` and `dk = scale·dSᵀ·q`; columns are keys.
     private void keyGradients(Heads h, long q, long k, long v, long logSumExp, long dy, long delta, long dk, long dv) {
-        forEachBlock(h, h.keys, (s, image, head, from, count) -> {
+        forEachBlock(h, h.keys, (s, image, head, from, all) -> {
+            int count = Math.clamp(h.keys(image) - from, 0, all);
+            for (int key = from + count; key < from + all; key++) {
+                ALL.asSlice(h.key(dk, image, head, key), 4L * h.width).fill((byte) 0);
+                ALL.asSlice(h.key(dv, image, head, key), 4L * h.width).fill((byte) 0);
+            }
+            if (count == 0) {
+                return;
+            }
             AttentionTile.packRight(h.key(k, image, head, from), h.rowBytes(), count, h.width, h.scale, s.panel, s.right);
             AttentionTile.packRight(h.key(v, image, head, from), h.rowBytes(), count, h.width, 1, s.panel, s.otherRight);
             int tiles = Math.ceilDiv(count, COLUMNS);

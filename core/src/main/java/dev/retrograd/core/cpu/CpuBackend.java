@@ -4,6 +4,7 @@ import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Binary;
 import dev.retrograd.core.ConvSpec;
+import dev.retrograd.core.DType;
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.Resampling;
 import dev.retrograd.core.ShapeException;
@@ -11,6 +12,7 @@ import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.Unary;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.List;
 
 /// The CPU: tensors off the heap, kernels on the Vector API over all cores.
@@ -206,6 +208,23 @@ public final class CpuBackend implements Backend {
 
     @Override public void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp) {
         attention.attention(spec, q, k, v, y, logSumExp);
+    }
+
+    @Override public void paddedAttention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor lengths, Tensor y, Tensor logSumExp) {
+        attention.attention(spec, q, k, v, y, logSumExp, keys("paddedAttention", lengths, k));
+    }
+
+    @Override public void paddedAttentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor lengths, Tensor y, Tensor logSumExp, Tensor dy,
+            Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
+        attention.attentionBackward(spec, q, k, v, y, logSumExp, dy, delta, dq, dk, dv, keys("paddedAttentionBackward", lengths, k));
+    }
+
+    /// How many keys each image has.
+    private static int[] keys(String kernel, Tensor lengths, Tensor k) {
+        if (lengths.dtype() != DType.I32 || lengths.elements() != k.dim(0)) {
+            throw new ShapeException(kernel + ": a number of keys for each image of " + k + ", I32, is required, got " + lengths);
+        }
+        return CpuMemory.data(lengths).toArray(ValueLayout.JAVA_INT);
     }
 
     @Override public void attentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dy,

@@ -3,16 +3,26 @@ package dev.retrograd.core.reference;
 import dev.retrograd.core.AttentionKernels;
 import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Tensor;
+import java.util.function.Consumer;
+import java.util.function.IntUnaryOperator;
 
 /// Attention with its N×M matrix written out.
 interface ReferenceAttention extends AttentionKernels {
 
     @Override default void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp) {
+        attend(spec, q, k, v, _ -> k.dim(1), y, logSumExp);
+    }
+
+    @Override default void paddedAttention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor lengths, Tensor y, Tensor logSumExp) {
+        attend(spec, q, k, v, b -> (int) Values.of(lengths).get(b), y, logSumExp);
+    }
+
+    private static void attend(AttentionSpec spec, Tensor q, Tensor k, Tensor v, IntUnaryOperator lengths, Tensor y, Tensor logSumExp) {
         Values value = Values.of(v);
         Values out = Values.of(y);
         Values lse = Values.of(logSumExp);
         out.fill(0);
-        forEachHead(spec, q, k, h -> {
+        forEachHead(spec, q, k, lengths, h -> {
             double[][] s = h.scores(spec, Values.of(q), Values.of(k));
             for (int n = 0; n < h.rows; n++) {
                 double max = Double.NEGATIVE_INFINITY;
@@ -23,7 +33,7 @@ interface ReferenceAttention extends AttentionKernels {
                 for (int m = 0; m < h.keys; m++) {
                     sum += Math.exp(s[n][m] - max);
                 }
-                lse.set(h.statistic(n), max + Math.log(sum));
+                lse.set(h.statistic(n), h.keys == 0 ? 0 : max + Math.log(sum));
                 for (int m = 0; m < h.keys; m++) {
                     double p = factor(value, y, Math.exp(s[n][m] - max) / sum);
                     for (int d = 0; d < h.width; d++) {
@@ -35,6 +45,16 @@ interface ReferenceAttention extends AttentionKernels {
     }
 
     @Override default void attentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dy,
+            Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
+        differentiate(spec, q, k, v, _ -> k.dim(1), y, logSumExp, dy, delta, dq, dk, dv);
+    }
+
+    @Override default void paddedAttentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor lengths, Tensor y, Tensor logSumExp, Tensor dy,
+            Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
+        differentiate(spec, q, k, v, b -> (int) Values.of(lengths).get(b), y, logSumExp, dy, delta, dq, dk, dv);
+    }
+
+    private static void differentiate(AttentionSpec spec, Tensor q, Tensor k, Tensor v, IntUnaryOperator lengths, Tensor y, Tensor logSumExp, Tensor dy,
             Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
         Values query = Values.of(q);
         Values key = Values.of(k);
@@ -50,7 +70,7 @@ interface ReferenceAttention extends AttentionKernels {
         outK.fill(0);
         outV.fill(0);
         rowSums.fill(0);
-        forEachHead(spec, q, k, h -> {
+        forEachHead(spec, q, k, lengths, h -> {
             double[][] s = h.scores(spec, query, key);
             for (int n = 0; n < h.rows; n++) {
                 for (int d = 0; d < h.width; d++) {
@@ -79,23 +99,26 @@ interface ReferenceAttention extends AttentionKernels {
         return backend.single() ? ReferenceElementwise.rounded((float) value, result.dtype()) : value;
     }
 
-    private static void forEachHead(AttentionSpec spec, Tensor q, Tensor k, java.util.function.Consumer<Head> body) {
+    private static void forEachHead(AttentionSpec spec, Tensor q, Tensor k, IntUnaryOperator lengths, Consumer<Head> body) {
         for (int b = 0; b < q.dim(0); b++) {
             for (int head = 0; head < spec.heads(); head++) {
-                body.accept(new Head(b, head, spec.heads(), q.dim(1), k.dim(1), q.dim(2) / spec.heads()));
+                body.accept(new Head(b, head, spec.heads(), q.dim(1), k.dim(1), lengths.applyAsInt(b), q.dim(2) / spec.heads()));
             }
         }
     }
 
     /// Where the elements of one head of one sample lie.
-    record Head(int sample, int head, int heads, int rows, int keys, int width) {
+    ///
+    /// @param room keys that there is room for
+    /// @param keys that the sample has
+    record Head(int sample, int head, int heads, int rows, int room, int keys, int width) {
 
         long query(int n, int d) {
             return (((long) sample * rows + n) * heads + head) * width + d;
         }
 
         long key(int m, int d) {
-            return (((long) sample * keys + m) * heads + head) * width + d;
+            return (((long) sample * room + m) * heads + head) * width + d;
         }
 
         long statistic(int n) {
