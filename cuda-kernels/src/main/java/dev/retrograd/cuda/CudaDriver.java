@@ -77,6 +77,12 @@ public interface CudaDriver extends AutoCloseable {
     /// Lets a kernel use more than 48 KiB of shared memory.
     void allowSharedBytes(Kernel kernel, int bytes);
 
+    /// Describes a tensor to the hardware that copies boxes of it.
+    ///
+    /// @return 128 bytes that a kernel takes by value, aligned to 64: {@link LaunchArguments#tensorMap}
+    /// @throws CudaException if the device is older than compute capability 9.0, or its driver than CUDA 12.0
+    long[] encode(TensorMap map);
+
     /// @param sharedBytes dynamic shared memory of each block
     void launch(Kernel kernel, LaunchGrid grid, int sharedBytes, LaunchArguments arguments, Stream stream);
 

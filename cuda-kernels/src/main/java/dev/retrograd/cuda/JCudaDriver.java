@@ -52,7 +52,6 @@ import jcuda.driver.CUdevice;
 import jcuda.driver.CUdevice_attribute;
 import jcuda.driver.CUevent;
 import jcuda.driver.CUevent_flags;
-import jcuda.driver.CUfunction;
 import jcuda.driver.CUfunction_attribute;
 import jcuda.driver.CUgraph;
 import jcuda.driver.CUgraphExec;
@@ -73,6 +72,7 @@ public final class JCudaDriver implements CudaDriver {
     private final Device device;
     /// thread on which the context is current
     private Thread bound;
+    private final DriverFunctions functions = new DriverFunctions(NativeLibrary.driver());
     private final List<CUstream> streams = new ArrayList<>();
     private final List<CUevent> events = new ArrayList<>();
     private final List<CUmodule> modules = new ArrayList<>();
@@ -87,16 +87,16 @@ public final class JCudaDriver implements CudaDriver {
         }
 
         @Override public Kernel kernel(String kernel) {
-            CUfunction function = new CUfunction();
+            NativePointers.Function function = new NativePointers.Function();
             run("module '" + name + "', kernel '" + kernel + "'", () -> cuModuleGetFunction(function, module, kernel));
             return new LoadedKernel(kernel, function);
         }
     }
 
-    private record LoadedKernel(String name, CUfunction handle) implements Kernel {
+    private record LoadedKernel(String name, NativePointers.Function handle) implements Kernel {
     }
 
-    private record OpenStream(CUstream handle) implements Stream {
+    private record OpenStream(NativePointers.Stream handle) implements Stream {
     }
 
     private record OpenEvent(CUevent handle) implements Event {
@@ -190,7 +190,7 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
         }
     }
 
-    private static CUstream handle(Stream stream) {
+    private static NativePointers.Stream handle(Stream stream) {
         return ((OpenStream) stream).handle;
     }
 
@@ -269,13 +269,24 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
                 () -> cuFuncSetAttribute(((LoadedKernel) kernel).handle, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes));
     }
 
+    @Override public long[] encode(TensorMap map) {
+        Requirements.tensorMaps(device);
+        bind();
+        return functions.encode(map);
+    }
+
     @Override public void launch(Kernel kernel, LaunchGrid grid, int sharedBytes, LaunchArguments arguments, Stream stream) {
-        run("launch of " + kernel.name(), () -> cuLaunchKernel(((LoadedKernel) kernel).handle, grid.x(), grid.y(), grid.z(), grid.threadsX(), grid.threadsY(), grid.threadsZ(),
+        NativePointers.Function function = ((LoadedKernel) kernel).handle;
+        if (grid.cluster() > 1) {
+            run("launch of " + kernel.name(), () -> functions.launch(kernel.name(), function.address(), grid, sharedBytes, arguments, handle(stream).address()));
+            return;
+        }
+        run("launch of " + kernel.name(), () -> cuLaunchKernel(function, grid.x(), grid.y(), grid.z(), grid.threadsX(), grid.threadsY(), grid.threadsZ(),
                 sharedBytes, handle(stream), new NativePointers.Host(arguments.addresses().address()), null));
     }
 
     @Override public Stream createStream() {
-        CUstream stream = new CUstream();
+        NativePointers.Stream stream = new NativePointers.Stream();
         run("stream", () -> cuStreamCreate(stream, CUstream_flags.CU_STREAM_NON_BLOCKING));
         streams.add(stream);
         return new OpenStream(stream);

@@ -64,6 +64,14 @@ public final class LaunchArguments {
         return this;
     }
 
+    /// What {@link CudaDriver#encode} gave.
+    public LaunchArguments tensorMap(long[] encoded) {
+        argument(TensorMap.ALIGNMENT);
+        MemorySegment.copy(encoded, 0, values, ValueLayout.JAVA_LONG, end, encoded.length);
+        end += TensorMap.BYTES;
+        return this;
+    }
+
     /// A struct of float64 numbers, passed by value as one argument.
     public LaunchArguments f64s(double... fields) {
         argument(Double.BYTES);

@@ -3,12 +3,14 @@ package dev.retrograd.cuda;
 import dev.retrograd.core.NoDeviceException;
 
 /// What a host must have for this backend to run there.
-final class Requirements {
+public final class Requirements {
     /// CUDA 11.4: the oldest driver that has every function which is called; its compiler reads the PTX, which is older (7.0).
     static final int DRIVER = 11040;
     private static final String DRIVER_PACKAGE = "470.42";
     /// What the PTX is for.
     static final int COMPUTE_CAPABILITY = 80;
+    /// What {@link CudaDriver#encode} and clusters of blocks need.
+    private static final int TENSOR_MAPS = 90;
     /// Less holds the driver's own data and the code, and hardly a model.
     static final long FREE_BYTES = 1L << 30;
     private static final double GIB = 1L << 30;
@@ -28,6 +30,14 @@ final class Requirements {
     static void device(CudaDriver.Device device) {
         if (device.computeCapability() < COMPUTE_CAPABILITY) {
             throw new NoDeviceException("cuda: compute capability must be " + capability(COMPUTE_CAPABILITY) + " or more (Ampere), got " + capability(device.computeCapability())
+                    + " of " + device.name());
+        }
+    }
+
+    /// @throws CudaException if the device cannot copy boxes of tensors
+    public static void tensorMaps(CudaDriver.Device device) {
+        if (device.computeCapability() < TENSOR_MAPS) {
+            throw new CudaException("cuda: tensor maps: compute capability must be " + capability(TENSOR_MAPS) + " or more (Hopper), got " + capability(device.computeCapability())
                     + " of " + device.name());
         }
     }

@@ -4,6 +4,8 @@ import dev.retrograd.cuda.CudaDriver;
 import dev.retrograd.cuda.CudaException;
 import dev.retrograd.cuda.LaunchArguments;
 import dev.retrograd.cuda.LaunchGrid;
+import dev.retrograd.cuda.Requirements;
+import dev.retrograd.cuda.TensorMap;
 import dev.retrograd.cuda.emulator.PtxModule.Variable;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -24,11 +26,17 @@ import java.util.stream.IntStream;
 /// downloading bytes that nothing wrote is one, too.
 public final class EmulatedDriver implements CudaDriver {
     private static final int DRIVER_VERSION = 12060;
+    /// Of compute capability 8.6, the least of all that the baseline is for.
     private static final int SHARED_BYTES = 99 * 1024;
+    private static final int SHARED_BYTES_OF_HOPPER = 227 * 1024;
+    private static final int BASELINE = 80;
+    private static final int HOPPER = 90;
     private static final int SHARED_BYTES_UNASKED = 48 * 1024;
     private static final int BLOCKS_WORTH_A_THREAD = 4;
 
     private final long memoryBytes;
+    private final int computeCapability;
+    private final int mostShared;
     private final int workers = Runtime.getRuntime().availableProcessors();
     private final DeviceMemory memory = new DeviceMemory();
     private final Map<Long, Arena> pinned = new HashMap<>();
@@ -39,7 +47,18 @@ public final class EmulatedDriver implements CudaDriver {
 
     /// @param memoryBytes of the emulated device
     public EmulatedDriver(long memoryBytes) {
+        this(memoryBytes, BASELINE);
+    }
+
+    private EmulatedDriver(long memoryBytes, int computeCapability) {
         this.memoryBytes = memoryBytes;
+        this.computeCapability = computeCapability;
+        mostShared = computeCapability == HOPPER ? SHARED_BYTES_OF_HOPPER : SHARED_BYTES;
+    }
+
+    /// A device of compute capability 9.0.
+    public static EmulatedDriver hopper(long memoryBytes) {
+        return new EmulatedDriver(memoryBytes, HOPPER);
     }
 
     private record EmulatedModule(String name, PtxModule ptx, Map<String, Long> globals, Map<String, EmulatedKernel> kernels) implements Module {
@@ -88,7 +107,7 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public Device device() {
-        return new Device(0, "PTX emulator", DRIVER_VERSION, 80, memoryBytes, 1, SHARED_BYTES);
+        return new Device(0, "PTX emulator", DRIVER_VERSION, computeCapability, memoryBytes, 1, mostShared);
     }
 
     @Override public long freeBytes() {
@@ -188,13 +207,21 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public void allowSharedBytes(Kernel kernel, int bytes) {
-        if (bytes > SHARED_BYTES) {
-            throw new CudaException("cuda: " + kernel.name() + ": shared memory must be at most " + SHARED_BYTES + " bytes, got " + bytes);
+        if (bytes > mostShared) {
+            throw new CudaException("cuda: " + kernel.name() + ": shared memory must be at most " + mostShared + " bytes, got " + bytes);
         }
         ((EmulatedKernel) kernel).sharedBytes = Math.max(SHARED_BYTES_UNASKED, bytes);
     }
 
+    @Override public long[] encode(TensorMap map) {
+        Requirements.tensorMaps(device());
+        return EncodedMap.of(map);
+    }
+
     @Override public void launch(Kernel kernel, LaunchGrid grid, int sharedBytes, LaunchArguments arguments, Stream stream) {
+        if (grid.cluster() > 1) {
+            Requirements.tensorMaps(device());
+        }
         EmulatedKernel emulated = (EmulatedKernel) kernel;
         Program program = emulated.program;
         byte[] values = arguments.values().toArray(ValueLayout.JAVA_BYTE);
