@@ -3,6 +3,7 @@ package dev.retrograd.benchmarks;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.retrograd.core.io.JsonError;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -53,7 +54,7 @@ record Results(List<Run> runs) {
         try {
             return JSON.readTree(text);
         } catch (JsonProcessingException e) {
-            throw new IOException(file + ": must be JSON, got something else: " + e.getOriginalMessage(), e);
+            throw new IOException(file + ": must be JSON, got something else: " + JsonError.withPlace(e), e);
         }
     }
 

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.retrograd.core.io.JsonError;
 import dev.retrograd.core.io.ModelFormatException;
 import java.io.CharConversionException;
 import java.io.IOException;
@@ -52,7 +53,7 @@ public final class ModelConfig {
         try {
             return of(name, JSON.readTree(content));
         } catch (JsonProcessingException e) {
-            throw new ModelFormatException(file + ": not JSON: " + e.getOriginalMessage());
+            throw new ModelFormatException(file + ": not JSON: " + JsonError.withPlace(e));
         } catch (CharConversionException e) {
             throw new ModelFormatException(file + ": must be UTF-8, got other bytes");
         }

@@ -72,7 +72,7 @@ record SafeTensorsHeader(Map<String, Entry> entries, Map<String, String> metadat
         } catch (CharacterCodingException e) {
             throw new ModelFormatException(source + ": the header must be UTF-8, got other bytes");
         } catch (JsonProcessingException e) {
-            throw new ModelFormatException(source + ": the header must be JSON: " + e.getOriginalMessage());
+            throw new ModelFormatException(source + ": the header must be JSON: " + JsonError.of(e));
         } catch (ModelFormatException e) {
             throw e;
         } catch (IOException e) {

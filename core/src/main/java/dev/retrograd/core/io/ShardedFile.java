@@ -67,7 +67,7 @@ public final class ShardedFile implements TensorFile {
         try {
             places = JSON.readTree(Files.readAllBytes(index)).path(MAP);
         } catch (JsonProcessingException e) {
-            throw new ModelFormatException(source + ": not JSON: " + e.getOriginalMessage());
+            throw new ModelFormatException(source + ": not JSON: " + JsonError.withPlace(e));
         } catch (CharConversionException e) {
             throw new ModelFormatException(source + ": must be UTF-8, got other bytes");
         }

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.retrograd.core.io.JsonError;
 import dev.retrograd.trainer.SettingException;
 import java.io.CharConversionException;
 import java.io.IOException;
@@ -59,7 +60,7 @@ final class Settings implements IDefaultValueProvider {
         try {
             overlay(file.toString(), JSON.readTree(content));
         } catch (JsonProcessingException e) {
-            throw new SettingException(file + ": must be JSON, got an error: " + e.getOriginalMessage());
+            throw new SettingException(file + ": must be JSON, got an error in " + JsonError.withPlace(e));
         } catch (CharConversionException e) {
             throw new SettingException(file + ": must be UTF-8, got other bytes");
         }

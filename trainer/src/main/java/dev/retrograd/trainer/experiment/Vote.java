@@ -3,6 +3,7 @@ package dev.retrograd.trainer.experiment;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.retrograd.core.io.JsonError;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
@@ -38,7 +39,7 @@ public record Vote(String voter, String pair, String question, String winner, St
         try {
             all = JSON.readTree(text);
         } catch (JsonProcessingException e) {
-            throw new IOException(file + ": votes as a JSON list are required, got " + e.getOriginalMessage(), e);
+            throw new IOException(file + ": votes as a JSON list are required, got " + JsonError.withPlace(e), e);
         }
         List<Vote> votes = new ArrayList<>();
         for (JsonNode vote : all) {

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.ObjectReader;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.retrograd.core.io.JsonError;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
@@ -98,7 +99,7 @@ final class PromptFile {
                 return list(parser);
             } catch (JsonProcessingException e) {
                 JsonLocation at = e.getLocation() == null ? parser.currentLocation() : e.getLocation();
-                throw new IOException(file + ": line " + at.getLineNr() + " must be JSON, got an error: " + e.getOriginalMessage(), e);
+                throw new IOException(file + ": line " + at.getLineNr() + " must be JSON, got an error: " + JsonError.of(e), e);
             }
         }
     }
@@ -143,7 +144,7 @@ final class PromptFile {
         try {
             node = JSON.readTree(line);
         } catch (JsonProcessingException e) {
-            throw new IOException(file + ": line " + number + " must be JSON, got an error: " + e.getOriginalMessage(), e);
+            throw new IOException(file + ": line " + number + " must be JSON, got an error: " + JsonError.of(e), e);
         }
         return fromJson(node, number);
     }

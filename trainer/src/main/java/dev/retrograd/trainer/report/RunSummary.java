@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.retrograd.core.io.JsonError;
 import dev.retrograd.core.io.ModelFormatException;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -46,7 +47,7 @@ final class RunSummary {
         try {
             return JSON.readTree(Files.readAllBytes(file));
         } catch (JsonProcessingException e) {
-            throw new ModelFormatException(file + ": JSON is required, got " + e.getOriginalMessage());
+            throw new ModelFormatException(file + ": JSON is required, got " + JsonError.withPlace(e));
         }
     }
 

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.retrograd.autograd.Tape;
 import dev.retrograd.core.Shape;
+import dev.retrograd.core.io.JsonError;
 import dev.retrograd.core.io.ModelFormatException;
 import dev.retrograd.unet.StableDiffusion;
 import dev.retrograd.unet.text.ClipTextEncoder;
@@ -34,7 +35,7 @@ final class TextKinds {
         try {
             all = JSON.readTree(Files.readAllBytes(file));
         } catch (JsonProcessingException e) {
-            throw new ModelFormatException(file + ": not JSON: " + e.getOriginalMessage());
+            throw new ModelFormatException(file + ": not JSON: " + JsonError.withPlace(e));
         }
         List<String> prompts = new ArrayList<>();
         for (JsonNode one : all) {

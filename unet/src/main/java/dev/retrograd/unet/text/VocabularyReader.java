@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.retrograd.core.io.JsonError;
 import dev.retrograd.core.io.ModelFormatException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -227,7 +228,7 @@ final class VocabularyReader {
         try {
             node = JSON.readTree(content);
         } catch (JacksonException e) {
-            throw bad(name, "JSON is required, got " + e.getOriginalMessage());
+            throw bad(name, "JSON is required, got " + JsonError.of(e));
         }
         if (!node.isObject()) {
             throw bad(name, "a JSON object is required, got " + (node.isMissingNode() ? "an empty file" : node.getNodeType()));
