@@ -1,10 +1,10 @@
 package dev.retrograd.benchmarks;
 
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.BackendOptions;
 import dev.retrograd.core.BackendProvider;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.cpu.CpuBackend;
-import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -49,7 +49,7 @@ public abstract class DeviceBenchmark {
             return new CpuBackend();
         }
         return ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get).filter(p -> p.kind().equals(kind)).findFirst()
-                .orElseThrow(() -> new IllegalArgumentException("backend: must be cpu or a kind of device that the program knows, got " + kind)).open(0, Optional.empty());
+                .orElseThrow(() -> new IllegalArgumentException("backend: must be cpu or a kind of device that the program knows, got " + kind)).open(0, BackendOptions.of(System.out::println));
     }
 
     /// Makes the operands, and checks a result.

@@ -1,7 +1,6 @@
 package dev.retrograd.core;
 
 import java.util.List;
-import java.util.Optional;
 
 /// Opens the backends of one kind of device. Modules of such a kind name theirs in `META-INF/services`, and {@link java.util.ServiceLoader}
 /// finds them: nothing depends on a device's module to compile.
@@ -21,7 +20,7 @@ public interface BackendProvider {
     /// Opens a device.
     ///
     /// @param ordinal which one, from 0
-    /// @param precision one of {@link #precisions()}; empty for the first of them
+    /// @param options of which the precision is one of {@link #precisions()}
     /// @throws NoDeviceException if this host has no such device, or it cannot be used
-    Backend open(int ordinal, Optional<Precision> precision);
+    Backend open(int ordinal, BackendOptions options);
 }

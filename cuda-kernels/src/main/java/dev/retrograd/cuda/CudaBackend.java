@@ -2,6 +2,7 @@ package dev.retrograd.cuda;
 
 import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.BackendOptions;
 import dev.retrograd.core.Binary;
 import dev.retrograd.core.ConvSpec;
 import dev.retrograd.core.Memory;
@@ -35,6 +36,13 @@ public final class CudaBackend implements Backend {
     private final OptimizerKernels optimizers;
     private final RandomKernels random;
 
+    /// @param driver closed with the backend
+    public CudaBackend(CudaDriver driver, BackendOptions options) {
+        this(options.graphs() ? new GraphingDriver(driver, options.notices()) : driver, options.precision().orElse(CudaProvider.PRECISIONS.getFirst()));
+    }
+
+    /// Without CUDA graphs.
+    ///
     /// @param driver closed with the backend
     public CudaBackend(CudaDriver driver, Precision precision) {
         this.driver = driver;

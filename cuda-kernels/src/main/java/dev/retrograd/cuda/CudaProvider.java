@@ -1,14 +1,15 @@
 package dev.retrograd.cuda;
 
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.BackendOptions;
 import dev.retrograd.core.BackendProvider;
 import dev.retrograd.core.NoDeviceException;
 import dev.retrograd.core.Precision;
 import java.util.List;
-import java.util.Optional;
 
 /// `--device cuda:n`.
 public final class CudaProvider implements BackendProvider {
+    static final List<Precision> PRECISIONS = List.of(Precision.values());
 
     @Override public String kind() {
         return "cuda";
@@ -20,15 +21,15 @@ public final class CudaProvider implements BackendProvider {
 
     /// All of them, from compute capability 8.0 on, which is the least that is taken.
     @Override public List<Precision> precisions() {
-        return List.of(Precision.values());
+        return PRECISIONS;
     }
 
-    @Override public Backend open(int ordinal, Optional<Precision> precision) {
-        return open(JCudaDriver.open(ordinal), precision.orElse(precisions().getFirst()));
+    @Override public Backend open(int ordinal, BackendOptions options) {
+        return open(JCudaDriver.open(ordinal), options);
     }
 
     /// @param driver closed with the backend, or if the device cannot be used
-    static Backend open(CudaDriver driver, Precision precision) {
+    static Backend open(CudaDriver driver, BackendOptions options) {
         try {
             Requirements.device(driver.device());
             Requirements.memory(driver.device(), driver.freeBytes());
@@ -36,6 +37,6 @@ public final class CudaProvider implements BackendProvider {
             driver.close();
             throw e;
         }
-        return new CudaBackend(driver, precision);
+        return new CudaBackend(driver, options);
     }
 }

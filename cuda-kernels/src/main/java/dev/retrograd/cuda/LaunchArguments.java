@@ -12,10 +12,48 @@ public final class LaunchArguments {
     private static final int MAX_BYTES = 4096;
     private static final int MAX_COUNT = 512;
 
-    private final MemorySegment values = Arena.ofAuto().allocate(MAX_BYTES, Long.BYTES);
-    private final MemorySegment addresses = Arena.ofAuto().allocate(MAX_COUNT * (long) Long.BYTES, Long.BYTES);
+    private final MemorySegment values;
+    private final MemorySegment addresses;
     private long end;
     private int count;
+
+    public LaunchArguments() {
+        this(MAX_BYTES, MAX_COUNT);
+    }
+
+    private LaunchArguments(long bytes, int count) {
+        long rounded = aligned(bytes, Long.BYTES);
+        MemorySegment all = Arena.ofAuto().allocate(rounded + count * (long) Long.BYTES, Long.BYTES);
+        values = all.asSlice(0, rounded);
+        addresses = all.asSlice(rounded);
+    }
+
+    /// These arguments as they are now, to be kept.
+    LaunchArguments copy() {
+        LaunchArguments copy = new LaunchArguments(end, count);
+        MemorySegment.copy(values, 0, copy.values, 0, end);
+        for (int i = 0; i < count; i++) {
+            long offset = addresses.getAtIndex(ValueLayout.JAVA_LONG, i) - values.address();
+            copy.addresses.setAtIndex(ValueLayout.JAVA_LONG, i, copy.values.address() + offset);
+        }
+        copy.end = end;
+        copy.count = count;
+        return copy;
+    }
+
+    /// Whether a kernel that takes both would see the same bytes.
+    boolean sameBytes(LaunchArguments other) {
+        return end == other.end && MemorySegment.mismatch(values, 0, end, other.values, 0, end) < 0;
+    }
+
+    /// Of all bytes.
+    int bytesHash() {
+        int hash = 1;
+        for (long at = 0; at < end; at += Integer.BYTES) {
+            hash = 31 * hash + values.get(ValueLayout.JAVA_INT, at);
+        }
+        return hash;
+    }
 
     /// Forgets the previous launch's arguments.
     public LaunchArguments clear() {
@@ -83,8 +121,15 @@ public final class LaunchArguments {
     }
 
     private void argument(int alignment) {
-        end = Math.ceilDiv(end, (long) alignment) * alignment;
+        long start = aligned(end, alignment);
+        for (; end < start; end += Integer.BYTES) {
+            values.set(ValueLayout.JAVA_INT, end, 0);   // so that bytes can be compared
+        }
         addresses.setAtIndex(ValueLayout.JAVA_LONG, count++, values.address() + end);
+    }
+
+    private static long aligned(long at, int alignment) {
+        return Math.ceilDiv(at, (long) alignment) * alignment;
     }
 
     /// All bytes of the arguments.

@@ -76,41 +76,6 @@ final class Launcher {
         }
     }
 
-    /// Records launches, to be repeated as one graph for less than each of them costs. Their kernels must have been loaded, by a launch before.
-    ///
-    /// @param work launches on the stream, and no transfer
-    Recording record(Runnable work) {
-        driver.beginCapture(stream);
-        boolean recorded = false;
-        try {
-            work.run();
-            recorded = true;
-        } finally {
-            if (!recorded) {
-                driver.free(driver.endCapture(stream));
-            }
-        }
-        return new Recording(driver.endCapture(stream));
-    }
-
-    /// Launches that were recorded.
-    final class Recording implements AutoCloseable {
-        private final CudaDriver.Graph graph;
-
-        private Recording(CudaDriver.Graph graph) {
-            this.graph = graph;
-        }
-
-        /// Launches all of them, on the tensors that they were recorded with.
-        void repeat() {
-            driver.launch(graph, stream);
-        }
-
-        @Override public void close() {
-            driver.free(graph);
-        }
-    }
-
     private CudaDriver.Module module(String name) {
         return modules.computeIfAbsent(name, n -> driver.load(n, PtxText.read(n)));
     }

@@ -1,13 +1,13 @@
 package dev.retrograd.cuda;
 
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.BackendOptions;
 import dev.retrograd.core.BackendProvider;
 import dev.retrograd.core.NoDeviceException;
 import dev.retrograd.core.Precision;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
 import java.util.Collections;
 import java.util.List;
-import java.util.Optional;
 
 /// Two devices of the CUDA backend on the PTX emulator, for tests of other modules that name it in `META-INF/services`: `--device emulated`.
 public final class EmulatedProvider implements BackendProvider {
@@ -26,10 +26,10 @@ public final class EmulatedProvider implements BackendProvider {
         return new CudaProvider().precisions();
     }
 
-    @Override public Backend open(int ordinal, Optional<Precision> precision) {
+    @Override public Backend open(int ordinal, BackendOptions options) {
         if (ordinal >= DEVICES) {
             throw new NoDeviceException("emulated: this host has emulated:0 and emulated:1 only, got emulated:" + ordinal);
         }
-        return CudaProvider.open(new EmulatedDriver(DEVICE_BYTES), precision.orElse(precisions().getFirst()));
+        return CudaProvider.open(new EmulatedDriver(DEVICE_BYTES), options);
     }
 }

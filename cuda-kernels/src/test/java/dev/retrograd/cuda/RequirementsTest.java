@@ -5,10 +5,13 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.BackendOptions;
 import dev.retrograd.core.NoDeviceException;
 import dev.retrograd.core.Precision;
 import dev.retrograd.cuda.CudaDriver.Device;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
+import java.util.Optional;
+import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
 
 /// Hosts that cannot run this backend are told why, in one sentence.
@@ -43,9 +46,9 @@ class RequirementsTest {
 
     @Test void aDeviceThatCannotBeUsedIsLeftClosed() {
         EmulatedDriver small = new EmulatedDriver(64 << 20);
-        refused("cuda: 1.0 GiB of free memory is the least, got 0.1 GiB free of 0.1 GiB of PTX emulator", () -> CudaProvider.open(small, Precision.BF16));
+        refused("cuda: 1.0 GiB of free memory is the least, got 0.1 GiB free of 0.1 GiB of PTX emulator", () -> CudaProvider.open(small, BackendOptions.of(Assertions::fail)));
         assertEquals(0, small.allocations());
-        try (Backend b = CudaProvider.open(new EmulatedDriver(2 * GIB), Precision.TF32)) {
+        try (Backend b = CudaProvider.open(new EmulatedDriver(2 * GIB), BackendOptions.of(Assertions::fail).with(Optional.of(Precision.TF32)))) {
             assertEquals("cuda:0", b.name());
             assertEquals(Precision.TF32, b.precision());
         }

@@ -42,6 +42,7 @@ public final class EmulatedDriver implements CudaDriver {
     private final Map<Long, Arena> pinned = new HashMap<>();
     private long instructions;
     private long launches;
+    private long submissions;
     private int graphs;
     private final Set<String> launched = new TreeSet<>();
 
@@ -90,12 +91,25 @@ public final class EmulatedDriver implements CudaDriver {
         private List<Runnable> captured;
     }
 
-    private record EmulatedGraph(List<Runnable> work) implements Graph {
+    private static final class EmulatedGraph implements Graph {
+        private final List<Runnable> work;
+        private boolean freed;
+
+        EmulatedGraph(List<Runnable> work) {
+            this.work = work;
+        }
+
+        void requireAlive(String what) {
+            if (freed) {
+                throw new CudaException("cuda: " + what + ": the graph was freed");
+            }
+        }
     }
 
-    private static void submit(Stream stream, Runnable work) {
+    private void submit(Stream stream, Runnable work) {
         List<Runnable> captured = ((EmulatedStream) stream).captured;
         if (captured == null) {
+            submissions++;
             work.run();
         } else {
             captured.add(work);
@@ -270,7 +284,7 @@ public final class EmulatedDriver implements CudaDriver {
 
     private static void requireNotCaptured(Stream stream) {
         if (((EmulatedStream) stream).captured != null) {
-            throw new CudaException("cuda: a stream cannot be waited for while its work is captured");
+            throw new CudaException("cuda: a stream cannot be waited for, nor captured again, while its work is captured");
         }
     }
 
@@ -284,6 +298,9 @@ public final class EmulatedDriver implements CudaDriver {
 
     @Override public Graph endCapture(Stream stream) {
         EmulatedStream emulated = (EmulatedStream) stream;
+        if (emulated.captured == null) {
+            throw new CudaException("cuda: a capture that ends must have begun");
+        }
         EmulatedGraph graph = new EmulatedGraph(List.copyOf(emulated.captured));
         emulated.captured = null;
         graphs++;
@@ -291,10 +308,15 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public void launch(Graph graph, Stream stream) {
-        ((EmulatedGraph) graph).work.forEach(work -> submit(stream, work));
+        EmulatedGraph emulated = (EmulatedGraph) graph;
+        emulated.requireAlive("launch");
+        submit(stream, () -> emulated.work.forEach(Runnable::run));
     }
 
     @Override public void free(Graph graph) {
+        EmulatedGraph emulated = (EmulatedGraph) graph;
+        emulated.requireAlive("free");
+        emulated.freed = true;
         graphs--;
     }
 
@@ -303,6 +325,7 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public void record(Event event, Stream stream) {
+        requireNotCaptured(stream);
         ((EmulatedEvent) event).nanos = System.nanoTime();
     }
 
@@ -318,8 +341,14 @@ public final class EmulatedDriver implements CudaDriver {
         return instructions;
     }
 
+    /// Kernels that ran.
     public long launches() {
         return launches;
+    }
+
+    /// Times that streams were given work: launches, graphs, copies.
+    public long submissions() {
+        return submissions;
     }
 
     /// Names of all kernels that were launched.

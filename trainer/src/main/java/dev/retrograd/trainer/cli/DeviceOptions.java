@@ -1,6 +1,7 @@
 package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.BackendOptions;
 import dev.retrograd.core.NoDeviceException;
 import dev.retrograd.core.Precision;
 import dev.retrograd.core.cpu.CpuBackend;
@@ -24,10 +25,17 @@ final class DeviceOptions {
                     + "bf16 on a GPU, f32 on the CPU, which knows no other, and f32 for verify and pretrain; default: ${DEFAULT-VALUE}.")
     private String precision;
 
+    @Option(names = "--cuda-graphs", paramLabel = "on|off", defaultValue = "on",
+            description = "Whether a GPU is sent many launches that it had before at a time, for less time between kernels; the result is the same; default: ${DEFAULT-VALUE}.")
+    private Switch graphs;
+
     @Option(names = "--threads", paramLabel = "N", description = "CPU threads; default: one per core. The result does not depend on it.")
     private Integer threads;
 
     private String opened = "none";
+
+    /// Values of a setting that the command line and files name alike.
+    enum Switch { ON, OFF }
 
     /// Opens the device, and says which it is and what it computes in, in one line.
     ///
@@ -56,13 +64,20 @@ final class DeviceOptions {
     }
 
     private Backend open(PrintWriter out, Optional<Precision> wanted, List<String> all, int which) {
-        Devices.Choice choice = new Devices().open(all.get(which), wanted, cpuOptions(all.size()));
+        Devices.Choice choice = new Devices().open(all.get(which), options(out, wanted), cpuOptions(all.size()));
         if (which == 0) {
             opened = choice.device() + all.stream().skip(1).map(d -> ", " + d).collect(Collectors.joining()) + ", " + choice.backend().precision();
             out.println("device " + opened + choice.reasons());
             out.flush();
         }
         return choice.backend();
+    }
+
+    private BackendOptions options(PrintWriter out, Optional<Precision> wanted) {
+        return BackendOptions.of(notice -> {
+            out.println(notice);
+            out.flush();
+        }).with(wanted).withGraphs(graphs == Switch.ON);
     }
 
     /// The devices that are asked for, of one type: what is computed must not depend on which one does.

@@ -1,6 +1,7 @@
 package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.BackendOptions;
 import dev.retrograd.core.BackendProvider;
 import dev.retrograd.core.NoDeviceException;
 import dev.retrograd.core.Precision;
@@ -89,21 +90,21 @@ final class Devices {
     /// Opens a device.
     ///
     /// @param device `auto`, `cpu`, or a provider's kind with or without `:ordinal`
-    /// @param precision what it is to compute in; empty for what suits it best
+    /// @param options how it is to compute
     /// @param cpu how the CPU computes if it is chosen
-    /// @throws SettingException if no device can be called that, or it does not compute in that
+    /// @throws SettingException if no device can be called that, or it does not compute in what is asked for
     /// @throws NoDeviceException if it was named and cannot be used
-    Choice open(String device, Optional<Precision> precision, CpuBackend.Options cpu) {
+    Choice open(String device, BackendOptions options, CpuBackend.Options cpu) {
         if (device.equals(AUTO)) {
-            return automatic(precision, cpu);
+            return automatic(options, cpu);
         }
         if (device.equals(CPU)) {
-            return cpu(precision, cpu, "");
+            return cpu(options.precision(), cpu, "");
         }
         Named named = named(device);
-        check(named.provider().kind(), named.provider().precisions(), precision, "");
+        check(named.provider().kind(), named.provider().precisions(), options.precision(), "");
         try {
-            return open(named.provider(), named.ordinal(), precision);
+            return open(named.provider(), named.ordinal(), options);
         } catch (NoDeviceException e) {
             throw new NoDeviceException(e.getMessage() + "; use --device cpu", e);
         }
@@ -113,11 +114,11 @@ final class Devices {
     ///
     /// @throws SettingException if no device but the CPU can be called that
     /// @throws NoDeviceException if it cannot be used
-    Choice openGpu(String device, Precision precision) {
+    Choice openGpu(String device, BackendOptions options) {
         SettingException.require(!device.equals(AUTO) && !device.equals(CPU), "--device", "a GPU: cuda or cuda:N", device);
         Named named = named(device);
         try {
-            return open(named.provider(), named.ordinal(), Optional.of(precision));
+            return open(named.provider(), named.ordinal(), options);
         } catch (NoDeviceException e) {
             throw new NoDeviceException(e.getMessage() + "; this command needs a GPU", e);
         }
@@ -160,19 +161,19 @@ final class Devices {
                 "auto or " + known.stream().map(Precision::toString).collect(Collectors.joining(", ")) + " on the device " + device + reasons, w));
     }
 
-    private Choice automatic(Optional<Precision> precision, CpuBackend.Options cpu) {
+    private Choice automatic(BackendOptions options, CpuBackend.Options cpu) {
         StringBuilder reasons = new StringBuilder();
         for (String kind : PREFERRED) {
             Optional<BackendProvider> provider = provider(kind);
             if (provider.isPresent()) {
                 try {
-                    return open(provider.get(), 0, precision);
+                    return open(provider.get(), 0, options);
                 } catch (NoDeviceException e) {
                     reasons.append("; ").append(e.getMessage());
                 }
             }
         }
-        return cpu(precision, cpu, reasons.toString());
+        return cpu(options.precision(), cpu, reasons.toString());
     }
 
     private static Choice cpu(Optional<Precision> precision, CpuBackend.Options cpu, String reasons) {
@@ -180,8 +181,8 @@ final class Devices {
         return new Choice(new CpuBackend(cpu), "cpu (" + cpu.threads() + (cpu.threads() == 1 ? " thread)" : " threads)"), reasons);
     }
 
-    private static Choice open(BackendProvider provider, int ordinal, Optional<Precision> precision) {
-        Backend backend = provider.open(ordinal, precision);
+    private static Choice open(BackendProvider provider, int ordinal, BackendOptions options) {
+        Backend backend = provider.open(ordinal, options);
         return new Choice(backend, provider.kind() + ":" + ordinal + " (" + provider.devices().get(ordinal) + ")", "");
     }
 

@@ -1,6 +1,7 @@
 package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.BackendOptions;
 import dev.retrograd.core.Precision;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.OutputFolder;
@@ -18,6 +19,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.regex.Pattern;
@@ -99,6 +101,7 @@ final class GpuCheck implements Callable<Integer> {
             for (Precision p : chosen()) {
                 check("training", "miniature in " + p, () -> training.miniature(p, quick ? 1 : UPDATES));
             }
+            check("training", "CUDA graphs in " + chosen().getFirst(), () -> training.graphs(chosen().getFirst(), UPDATES));
         }
         if (wanted.contains(Part.FULL_SIZE)) {
             fullSize(training, chosen().getFirst());
@@ -139,7 +142,7 @@ final class GpuCheck implements Callable<Integer> {
     }
 
     private Opened open(Precision precision) {
-        Devices.Choice choice = new Devices().openGpu(device.toLowerCase(Locale.ROOT), precision);
+        Devices.Choice choice = new Devices().openGpu(device.toLowerCase(Locale.ROOT), BackendOptions.of(spec.commandLine().getOut()::println).with(Optional.of(precision)));
         return new Opened(choice.backend(), choice.device());
     }
 

@@ -56,6 +56,23 @@ record TrainingCheck(String device, Path folder) {
                 Close.relativeL2(weights(cpu), weights(other)));
     }
 
+    /// Updates of the model inside the jar with launches submitted as CUDA graphs, and one by one.
+    ///
+    /// @return seconds of the last update with graphs and without
+    /// @throws AssertionError if a run fails, or a bit of the weights or losses differs
+    String graphs(Precision precision, int updates) {
+        Path[] runs = {folder.resolve("graphs-on"), folder.resolve("graphs-off")};
+        for (Path run : runs) {
+            List<String> settings = new ArrayList<>(MINIATURE);
+            settings.addAll(List.of("--updates=" + updates, "--cuda-" + run.getFileName().toString().replace('-', '=')));
+            train(run, device, precision, settings);
+        }
+        Claims.assertArrayEquals(column(runs[1], "loss"), column(runs[0], "loss"), "losses, with CUDA graphs and without");
+        Claims.assertArrayEquals(weights(runs[1]), weights(runs[0]), "LoRA after " + updates + " updates, with CUDA graphs and without");
+        return String.format(Locale.ROOT, "the same LoRA after %d updates, of which the last took %.3f s with graphs and %.3f s without", updates, column(runs[0], "seconds")[updates - 1],
+                column(runs[1], "seconds")[updates - 1]);
+    }
+
     /// One update of one image of a whole model with random weights.
     ///
     /// @return its loss, seconds and peak memory

@@ -35,6 +35,12 @@ class CudaResumeTest {
         for (String file : List.of("lora/pytorch_lora_weights.safetensors", "checkpoints/update-000002/state.safetensors")) {
             assertArrayEquals(Files.readAllBytes(whole.resolve(file)), Files.readAllBytes(parts.resolve(file)), file);
         }
+        Path single = folder.resolve("single");
+        train(single, 2, "--cuda-graphs=off");
+        for (String file : List.of("lora/pytorch_lora_weights.safetensors", "checkpoints/update-000002/state.safetensors")) {
+            assertArrayEquals(Files.readAllBytes(whole.resolve(file)), Files.readAllBytes(single.resolve(file)), "with CUDA graphs and without, " + file);
+        }
+        assertTrue(Files.readString(single.resolve("config.json")).contains("\"cuda-graphs\" : \"off\""));
         assertTrue(Files.readString(whole.resolve("environment.json")).contains(", bf16"));
         List<String> metrics = Files.readAllLines(whole.resolve("metrics.jsonl"));
         for (String line : metrics) {

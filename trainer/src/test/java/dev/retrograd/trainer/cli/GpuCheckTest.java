@@ -81,6 +81,7 @@ class GpuCheckTest {
         }
         TrainingCheck training = new TrainingCheck("cpu", folder);
         assertTrue(training.miniature(Precision.F32, 1).endsWith("LoRA after 1 updates apart by 0.0e+00 of its norm"));
+        assertTrue(training.graphs(Precision.F32, 2).startsWith("the same LoRA after 2 updates, "));
         assertTrue(training.update("tiny", Precision.F32, 2, 1).startsWith("2 steps, 1 differentiated: loss "));
     }
 }
