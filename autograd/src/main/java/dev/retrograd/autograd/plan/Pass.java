@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 
 /// One run through a segment, forwards or backwards: how many bytes were live when, and which passes ran inside.
 public final class Pass {
@@ -24,7 +25,11 @@ public final class Pass {
     /// Live bytes after it let go of what was its own.
     long after;
     Cost cost = Cost.ZERO;
-    Map<String, Cost> costs = Map.of();
+    Map<Call, Long> calls = Map.of();
+
+    /// A call of a kernel, like all that cost the same.
+    public record Call(String kernel, long flops, long bytes) {
+    }
 
     Pass(String path, boolean backward, long open) {
         this.path = path;
@@ -54,7 +59,14 @@ public final class Pass {
 
     /// The same by kernel; known of a whole run only.
     public Map<String, Cost> costs() {
-        return Collections.unmodifiableMap(costs);
+        Map<String, Cost> costs = new TreeMap<>();
+        calls.forEach((call, times) -> costs.merge(call.kernel, new Cost(call.flops * times, call.bytes * times, times), Cost::plus));
+        return costs;
+    }
+
+    /// How often each call was made; known of a whole run only.
+    public Map<Call, Long> calls() {
+        return Collections.unmodifiableMap(calls);
     }
 
     /// Most bytes live at once while it ran.

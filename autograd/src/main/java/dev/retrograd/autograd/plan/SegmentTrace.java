@@ -33,10 +33,10 @@ public final class SegmentTrace implements Segment.Policy {
     private final Set<String> segments = new HashSet<>();
     private final Set<Storage> made = Collections.newSetFromMap(new IdentityHashMap<>());
     private final Deque<Open> open = new ArrayDeque<>();
-    private final Map<String, PlanBackend.Cost> costs = new HashMap<>();
+    private final Map<Pass.Call, Long> calls = new HashMap<>();
     private long flops;
     private long bytes;
-    private long calls;
+    private long count;
     private long live;
     private long gap;
 
@@ -74,26 +74,26 @@ public final class SegmentTrace implements Segment.Policy {
         plan.memory().observe(MemoryObserver.NONE);
         plan.observe((_, _, _) -> { });
         close(open.peek());
-        open.peek().pass().costs = costs;
+        open.peek().pass().calls = calls;
         return open.pop().pass();
     }
 
     private PlanBackend.Cost soFar() {
-        return new PlanBackend.Cost(flops, bytes, calls);
+        return new PlanBackend.Cost(flops, bytes, count);
     }
 
     private void close(Open o) {
         o.pass().gaps.add(gap);
-        o.pass().cost = new PlanBackend.Cost(flops - o.begun().flops(), bytes - o.begun().bytes(), calls - o.begun().calls());
+        o.pass().cost = new PlanBackend.Cost(flops - o.begun().flops(), bytes - o.begun().bytes(), count - o.begun().calls());
         o.pass().after = live;
         gap = live;
     }
 
     private void called(String kernel, PlanBackend.Cost cost, Tensor... operands) {
-        costs.merge(kernel, cost, PlanBackend.Cost::plus);
+        calls.merge(new Pass.Call(kernel, cost.flops(), cost.bytes()), cost.calls(), Long::sum);
         flops += cost.flops();
         bytes += cost.bytes();
-        calls += cost.calls();
+        count += cost.calls();
         for (Tensor t : operands) {
             if (!made.contains(t.storage())) {
                 open.peek().pass().used(t.storage());

@@ -3,12 +3,14 @@ package dev.retrograd.trainer.cli;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.retrograd.core.PlanBackend;
 import dev.retrograd.core.cpu.CpuBackend;
+import dev.retrograd.core.io.AtomicFile;
 import dev.retrograd.trainer.SettingException;
 import dev.retrograd.unet.StableDiffusion;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -25,6 +27,7 @@ final class Plan implements Callable<Integer> {
     private static final long CUDA_CONTEXT = 512L << 20;
     private static final double TERA = 1e12;
     private static final double GIGA = 1e9;
+    private static final double MICRO = 1e-6;
 
     @Mixin
     private TrainOptions options;
@@ -38,6 +41,15 @@ final class Plan implements Callable<Integer> {
     @Option(names = "--bandwidth", paramLabel = "GBS", description = "GB/s of the device's memory, likewise.")
     private Double bandwidth;
 
+    @Option(names = "--roofline", description = "Tell what bounds each kernel of an update, arithmetic, memory traffic or launches, at --flops, --bandwidth and --launch.")
+    private boolean roofline;
+
+    @Option(names = "--launch", paramLabel = "MICROSECONDS", defaultValue = "3", description = "What a kernel takes at least, for --roofline; default: ${DEFAULT-VALUE}.")
+    private double launch;
+
+    @Option(names = "--markdown", paramLabel = "FILE", description = "Write the table of --roofline to a file as Markdown too.")
+    private Path markdown;
+
     @Option(names = "--json", description = "Print JSON.")
     private boolean json;
 
@@ -49,13 +61,17 @@ final class Plan implements Callable<Integer> {
 
     @Override public Integer call() throws IOException {
         SettingException.require(depth >= 0, "--depth", "0 or more", depth);
+        SettingException.require(launch >= 0 && Double.isFinite(launch), "--launch", "a number of microseconds, 0 or more", launch);
+        SettingException.require(markdown == null || roofline, "--markdown", "given together with --roofline", markdown);
         TrainOptions.Request request = options.request();
         DeviceOptions.Planned device = options.model().devices().planned();
         try (CpuBackend cpu = options.model().devices().cpu()) {
             PlanBackend plan = new PlanBackend(device.device(), device.cpu() ? cpu.workspaceBytes() : CUDA_CONTEXT, device.precision());
             StableDiffusion model = options.model().shapes(plan);
             try (PlannedRun run = new PlannedRun(options, request, plan, model)) {
-                PlanReport report = PlanReport.of(run, options.model().name(), depth, ceilings(!device.cpu(), cpu));
+                Optional<Ceilings> ceilings = ceilings(!device.cpu(), cpu);
+                SettingException.require(!roofline || ceilings.isPresent(), "--roofline", "given together with --flops and --bandwidth for a GPU", "neither");
+                PlanReport report = PlanReport.of(run, options.model().name(), depth, ceilings, roofline ? OptionalDouble.of(launch * MICRO) : OptionalDouble.empty());
                 PrintWriter out = spec.commandLine().getOut();
                 if (json) {
                     out.println(new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(report.json()));
@@ -63,6 +79,9 @@ final class Plan implements Callable<Integer> {
                     report.lines().forEach(out::println);
                 }
                 out.flush();
+                if (markdown != null) {
+                    AtomicFile.writeString(markdown, report.roofline().orElseThrow().table().markdown());
+                }
             }
         }
         return ExitCode.DONE;

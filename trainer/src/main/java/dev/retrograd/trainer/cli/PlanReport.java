@@ -20,7 +20,8 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 
 /// What `plan` prints: peak memory by component, a row for each number of differentiated steps, a row for each segment.
-record PlanReport(String model, TrainConfig config, String device, PlannedRun.Held held, long workspace, Update most, List<Update> updates, List<Segment> segments, Optional<Ceilings> ceilings) {
+record PlanReport(String model, TrainConfig config, String device, PlannedRun.Held held, long workspace, Update most, List<Update> updates, List<Segment> segments, Optional<Ceilings> ceilings,
+        Optional<Roofline> roofline) {
     private static final double TERA = 1e12;
     private static final double GIGA = 1e9;
 
@@ -52,7 +53,8 @@ record PlanReport(String model, TrainConfig config, String device, PlannedRun.He
         }
     }
 
-    static PlanReport of(PlannedRun run, String model, int depth, Optional<Ceilings> ceilings) {
+    /// @param launch seconds that a kernel takes at least, for a roofline, which needs ceilings as well; empty for none
+    static PlanReport of(PlannedRun run, String model, int depth, Optional<Ceilings> ceilings, OptionalDouble launch) {
         TrainConfig config = run.config();
         MethodSettings method = config.method();
         int steps = config.sampler().steps();
@@ -71,7 +73,7 @@ record PlanReport(String model, TrainConfig config, String device, PlannedRun.He
         List<Segment> segments = new ArrayList<>();
         segments(most.run(), 0, depth, most.recomputed(), segments);
         return new PlanReport(model, config, run.backend().standsFor() + ", " + run.backend().precision(), run.held(), run.backend().workspaceBytes(), largest,
-                updates, segments, ceilings);
+                updates, segments, ceilings, launch.isPresent() ? ceilings.map(c -> Roofline.of(most.run().calls(), run.repeats(), c, launch.getAsDouble())) : Optional.empty());
     }
 
     private static Update update(PlannedRun run, Optional<Integer> k, RecomputationPlan plan, Optional<Ceilings> ceilings) {
@@ -139,6 +141,10 @@ record PlanReport(String model, TrainConfig config, String device, PlannedRun.He
                         s.recomputed() ? "recomputed" : "stored"));
             }
         }
+        roofline.ifPresent(r -> {
+            lines.add("");
+            lines.addAll(r.lines());
+        });
         return lines;
     }
 
@@ -162,6 +168,7 @@ record PlanReport(String model, TrainConfig config, String device, PlannedRun.He
         ArrayNode parts = all.putArray("segments");
         segments.forEach(s -> parts.addObject().put("name", s.name()).put("level", s.level()).put("count", s.count()).put("weight_bytes", s.weights()).put("flops", s.flops()).put("bytes_moved", s.bytes())
                 .put("left_bytes", s.left()).put("recomputed", s.recomputed()));
+        roofline.ifPresent(r -> all.set("roofline", r.json()));
         return all;
     }
 }

@@ -8,11 +8,13 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.retrograd.core.Golden;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -82,6 +84,34 @@ class PlanCommandTest {
         assertTrue(copies > lora.get("trained_and_optimizer").asLong());
         assertEquals(copies / 3, averaged.get("trained_and_optimizer").asLong() - copies, "an average is as large as the weights, of which there are three: weights and two moments");
         assertEquals(lora.get("model").asLong(), full.get("model").asLong(), "the base stays beside them");
+    }
+
+    @Test void theRooflineAddsUpAndTakesTheLongestOfThreeForEveryCall(@TempDir Path folder) throws IOException {
+        Path markdown = folder.resolve("roofline.md");
+        JsonNode all = json("--roofline", "--launch=50", "--markdown=" + markdown);
+        JsonNode update = last(all);
+        double flops = 0;
+        for (JsonNode kernel : all.get("roofline").get("kernels")) {
+            flops += kernel.get("flops").asDouble();
+            double seconds = 0;
+            for (String bound : List.of("arithmetic_seconds", "traffic_seconds", "launches_seconds")) {
+                seconds += kernel.get(bound).asDouble();
+            }
+            double calls = kernel.get("calls").asDouble();
+            double least = Math.max(50e-6 * calls, Math.max(kernel.get("flops").asDouble() / 1e12, kernel.get("bytes").asDouble() / 10e9));
+            double most = 50e-6 * calls + kernel.get("flops").asDouble() / 1e12 + kernel.get("bytes").asDouble() / 10e9;
+            assertTrue(seconds >= least * (1 - 1e-9) && seconds <= most * (1 + 1e-9), kernel.toString());
+        }
+        assertEquals(update.get("flops").asDouble(), flops, flops * 1e-12);
+        List<String> lines = Files.readAllLines(markdown);
+        assertEquals("| kernel | calls | GFLOP | GB | FLOP/byte | ms at least | % of all | bound |", lines.getFirst());
+        assertTrue(lines.getLast().startsWith("| all | "), lines.getLast());
+    }
+
+    @Test void aRooflineOfAGpuNeedsItsCeilings() {
+        CommandLineRun run = CommandLineRun.of("plan", "--arch=sd15", "--device=cuda", "--depth=0", "--roofline", "--steps=1");
+        assertEquals(2, run.code());
+        assertTrue(run.err().contains("--flops"), run.err());
     }
 
     /// Rows that are quick to plan; the others are planned by the same code.
