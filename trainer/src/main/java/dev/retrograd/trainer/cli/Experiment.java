@@ -123,6 +123,7 @@ final class Experiment implements Callable<Integer> {
         Forwarded given = Forwarded.of(spec.commandLine().getParseResult());
         try (Interrupt interrupt = main.interruptible(); OutputFolder _ = OutputFolder.make(folder)) {
             ExperimentLab lab = new ExperimentLab(main, out, spec.commandLine().getErr(), interrupt, given, new ExperimentLab.Settings(quick, seed, folder, cache, model.embedded(), secondReward));
+            lab.requireMeasurable();
             ExperimentKind.Result result = kind.run(lab, List.of("Command: retrograd experiment " + kind.id() + given.words(), "Date: " + LocalDate.now(ZoneOffset.UTC) + ", seed " + seed + ", " + model.name() + ", reward " + lab.reward() + "."));
             AtomicFile.writeString(folder.resolve("results.csv"), result.numbers().csv());
             result.page().write(folder);

@@ -23,6 +23,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -126,8 +127,8 @@ final class ExperimentLab implements Lab {
             all.put("micro-batch-size", users.get("batch-size"));
         }
         needed.forEach(all::put);
-        if (users.containsKey("prompts")) {
-            all.remove("prompt");
+        if (users.containsKey("prompt")) {
+            all.remove("prompts");
         }
         all.putAll(users);
         return Forwarded.arguments(all);
@@ -135,27 +136,28 @@ final class ExperimentLab implements Lab {
 
     private static Map<String, List<String>> pairs(List<String> settings) {
         SequencedMap<String, List<String>> all = new LinkedHashMap<>();
-        settings.forEach(s -> {
-            String[] pair = s.split("=", 2);
-            all.computeIfAbsent(pair[0], _ -> new ArrayList<>()).add(pair[1]);
-        });
+        settings.forEach(s -> all.put(s.substring(0, s.indexOf('=')), List.of(s.substring(s.indexOf('=') + 1))));
         return all;
     }
 
-    private List<String> presets(String method) {
+    /// Those of the experiments for what is done.
+    ///
+    /// @param tasks from the general to the special, such as `train`, `train --method ddpo`
+    private List<String> presets(String... tasks) {
         if (!settings.embedded) {
-            return settings.quick ? List.of(EXPERIMENT + " --quick --model") : List.of();
+            return settings.quick ? Arrays.stream(tasks).map(t -> EXPERIMENT + " --quick --model " + t).toList() : List.of();
         }
-        List<String> all = new ArrayList<>(List.of(EXPERIMENT, EXPERIMENT + " --method " + method));
+        List<String> all = new ArrayList<>(List.of(EXPERIMENT));
+        Arrays.stream(tasks).map(t -> EXPERIMENT + " " + t).forEach(all::add);
         if (settings.quick) {
-            all.addAll(List.of(EXPERIMENT + " --quick", EXPERIMENT + " --quick --method " + method));
+            Arrays.stream(tasks).map(t -> EXPERIMENT + " --quick " + t).forEach(all::add);
         }
         return all;
     }
 
     @Override public Trained trained(String name, List<String> wanted) throws IOException {
         Map<String, List<String>> needed = pairs(wanted);
-        List<String> arguments = layered(TRAIN, presets(needed.get("method").getFirst()), needed);
+        List<String> arguments = layered(TRAIN, presets(TRAIN, TRAIN + " --method " + needed.get("method").getFirst()), needed);
         ObjectNode all = parsed(TRAIN, arguments).settings();
         Path folder = settings.cache.resolve(needed.get("method").getFirst() + "-" + hash(all));
         if (!isFinished(folder)) {
@@ -210,8 +212,7 @@ final class ExperimentLab implements Lab {
     }
 
     private List<String> evaluation(List<String> wanted) throws IOException {
-        List<String> presets = settings.quick ? List.of(EXPERIMENT + " --quick --evaluate") : List.of();
-        return layered(EVALUATE, settings.embedded ? presets : List.of(), pairs(wanted));
+        return layered(EVALUATE, presets(EVALUATE), pairs(wanted));
     }
 
     private Evaluate evaluating(Extent extent) throws IOException {
@@ -219,8 +220,12 @@ final class ExperimentLab implements Lab {
         if (!extent.track().isEmpty()) {
             wanted.add("track=" + String.join(",", extent.track()));
         }
-        extent.prompts().forEach(p -> wanted.add("prompt=" + p));
         return parsed(EVALUATE, evaluation(wanted)).command().getCommand();
+    }
+
+    /// Refuses what could not be measured, before anything is trained.
+    void requireMeasurable() throws IOException {
+        evaluating(new Extent(1, 1, 1, List.of(), false)).evaluation().request(settings.embedded);
     }
 
     @Override public List<String> prompts(String set, Extent extent) throws IOException {

@@ -44,7 +44,7 @@ final class LoraOptions {
     /// @throws SettingException if the factor is not a finite number
     static Choice choice(String text, double scale) {
         int colon = text.lastIndexOf(':');
-        boolean factor = colon > 0 && text.substring(colon + 1).matches("[-+]?[0-9.]+([eE][-+]?[0-9]+)?") && !Files.exists(Path.of(text));
+        boolean factor = colon > 0 && text.substring(colon + 1).matches("[-+]?([0-9.]+([eE][-+]?[0-9]+)?|NaN|Infinity)") && !Files.exists(Path.of(text));
         if (!factor) {
             return new Choice(SettingException.named("--lora", () -> Path.of(text)), scale);
         }

@@ -105,6 +105,7 @@ public final class Main implements Runnable {
                 .setParameterExceptionHandler(Errors::onUsage)
                 .setExecutionExceptionHandler(Errors::onFailure)
                 .registerConverter(Path.class, Main::path)
+                .registerConverter(MethodChoice.class, MethodChoice::parse)
                 .setExpandAtFiles(false) // a prompt may begin with @
                 .setCaseInsensitiveEnumValuesAllowed(true);
     }

@@ -7,6 +7,7 @@ import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
+import picocli.CommandLine.TypeConversionException;
 
 /// What `--method` names, and which settings of other groups have another default there, after the method's source.
 enum MethodChoice {
@@ -38,6 +39,11 @@ enum MethodChoice {
     /// The method of this name, which may be wrong: picocli refuses that later.
     static Optional<MethodChoice> named(String id) {
         return Arrays.stream(values()).filter(m -> m.id().equals(id.toLowerCase(Locale.ROOT))).findFirst();
+    }
+
+    /// @throws TypeConversionException if there is no method of this name
+    static MethodChoice parse(String id) {
+        return named(id).orElseThrow(() -> new TypeConversionException("must be one of " + Arrays.stream(values()).map(MethodChoice::id).collect(Collectors.joining(", ")) + ", got '" + id + "'"));
     }
 
     /// As the help has them: `eta 1, steps 40`.

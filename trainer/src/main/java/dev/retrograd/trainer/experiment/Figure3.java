@@ -17,7 +17,7 @@ import java.util.function.ToDoubleFunction;
 /// AlignProp's LoRA worn or switched off over ranges of denoising steps, and what of an image it then changes: layout or detail.
 final class Figure3 implements Study {
     private static final int IMAGES = 2;
-    private static final int PROMPTS = 12;
+    private static final int PROMPTS = 24;
     private static final int PARTS = 3;
     private static final int SHOWN_ROWS = 6;
     private static final String EARLY = "early only";
@@ -40,9 +40,11 @@ final class Figure3 implements Study {
         Findings findings = new Findings(measured);
         Table table = table(findings, lab.reward(), models.sequencedKeySet());
         String set = findings.sets().getFirst();
-        List<Claim> claims = List.of(
-                new Claim("early steps change layout more than late steps do, " + set + " prompts", difference(findings, set, EARLY, LATE, Layout::layout)),
-                new Claim("more of what late steps change is detail (share of the squared change), " + set + " prompts", difference(findings, set, LATE, EARLY, Layout::detailShare)));
+        List<Claim> claims = new ArrayList<>();
+        for (String s : findings.sets()) {
+            claims.add(new Claim("early steps change layout more than late steps do, " + s + " prompts", difference(findings, s, EARLY, LATE, Layout::layout)));
+            claims.add(new Claim("what late steps change is detail more than layout, compared with early steps (detail - layout), " + s + " prompts", difference(findings, s, LATE, EARLY, Layout::detailOverLayout)));
+        }
         page.text("early: the first " + third + " of " + steps + " steps, from noise on; late: the last " + third + ". Layout is the root mean square, over the images, of the difference from the model alone's image of the same noise, "
                 + "averaged over squares of an eighth of the side; detail is that of the rest; a pixel's range is 1.");
         page.table(table).heading("Against the paper").table(Claim.table(claims));
@@ -75,10 +77,10 @@ final class Figure3 implements Study {
         for (String set : findings.sets()) {
             for (String model : models) {
                 rows.add(List.of(model, set, findings.estimate(model, set, reward).toString(), Estimate.of(of(findings, set, model, Layout::layout)).toString(),
-                        Estimate.of(of(findings, set, model, Layout::detail)).toString(), Estimate.of(of(findings, set, model, Layout::detailShare)).toString()));
+                        Estimate.of(of(findings, set, model, Layout::detail)).toString(), Estimate.of(of(findings, set, model, Layout::detailOverLayout)).toString()));
             }
         }
-        return new Table(List.of("LoRA worn", "prompts", reward, "layout change", "detail change", "share of detail"), rows);
+        return new Table(List.of("LoRA worn", "prompts", reward, "layout change", "detail change", "detail - layout"), rows);
     }
 
     private static LineChart chart(Findings findings, String set, java.util.SequencedSet<String> models) {

@@ -40,6 +40,7 @@ final class Figure4 implements Study {
         String set = findings.sets().getFirst();
         Table table = table(findings, lab.reward(), all);
         List<Claim> claims = claims(findings, set, lab.reward(), all);
+        page.text(Rivals.howSampled(runs.getLast()));
         page.table(table).heading("Against the paper").table(Claim.table(claims));
         page.text("Seconds are those of training on the machine of this run, which may have had other work; reward queries count every image that was scored. Reward queries saved and seconds saved compare what AlignProp took to pass the best reward that DDPO reached with what DDPO took to reach it.");
         page.chart("queries.svg", "Reward against reward queries", chart("reward queries", findings, set, lab.reward(), all, m -> m.at.queries()));

@@ -7,30 +7,34 @@ import java.util.List;
 
 /// Images of the same noise across mixing coefficients.
 final class Figure6 implements Study {
-    private static final int PROMPTS = 6;
+    private static final int PROMPTS = 24;
+    private static final int SHOWN_ROWS = 6;
 
     @Override public Outcome run(Lab lab, ResultPage page) throws IOException {
         List<String> track = new ArrayList<>(List.of(lab.secondReward()));
         track.addAll(Rivals.watched(lab));
-        Mixtures mixes = Mixtures.measure(lab, new Lab.Extent(1, PROMPTS, PROMPTS, track, false));
+        Lab.Extent extent = new Lab.Extent(1, SHOWN_ROWS, PROMPTS, track, true);
+        Mixtures mixes = Mixtures.measure(lab, extent);
         Findings findings = new Findings(mixes.comparison());
-        List<Claim> claims = List.of(steps(lab.reward() + " falls from each coefficient to the next", findings, mixes, lab.reward(), -1),
-                steps(lab.secondReward() + " rises from each coefficient to the next", findings, mixes, lab.secondReward(), 1));
+        List<Claim> claims = claims(lab, findings, List.copyOf(mixes.coefficients().keySet()));
         for (String set : findings.sets()) {
-            page.picture("grid-" + set + ".png", set + " prompts, one row each; from the left: " + Rivals.BASE + ", " + String.join(", ", mixes.coefficients().keySet()), findings.grid(set));
+            page.picture("grid-" + set + ".png", set + " prompts, one row for each of the first; from the left: " + Rivals.BASE + ", " + String.join(", ", mixes.coefficients().keySet()), findings.grid(set, SHOWN_ROWS, lab.prompts(set, extent).size()));
         }
         page.table(mixes.comparison().table()).heading("Against the paper").table(Claim.table(claims));
         return new Outcome(mixes.comparison().numbers(), claims, List.of(mixes.first(), mixes.second()));
     }
 
-    /// That a measure's mean over the first set goes one way all along: the least of its steps.
-    private static Claim steps(String statement, Findings findings, Mixtures mixes, String measure, int sign) {
-        List<String> names = List.copyOf(mixes.coefficients().keySet());
+    /// That each reward goes its way from each coefficient to the next, on training prompts.
+    private static List<Claim> claims(Lab lab, Findings findings, List<String> mixes) {
         String set = findings.sets().getFirst();
-        double least = Double.POSITIVE_INFINITY;
-        for (int i = 1; i < names.size(); i++) {
-            least = Math.min(least, sign * (findings.estimate(names.get(i), set, measure).mean() - findings.estimate(names.get(i - 1), set, measure).mean()));
+        List<Claim> claims = new ArrayList<>();
+        for (String reward : List.of(lab.reward(), lab.secondReward())) {
+            for (int i = 1; i < mixes.size(); i++) {
+                String greater = mixes.get(reward.equals(lab.reward()) ? i - 1 : i);
+                String less = mixes.get(reward.equals(lab.reward()) ? i : i - 1);
+                claims.add(Claim.greater(reward + ": " + greater + " > " + less + ", " + set + " prompts", findings.of(greater, set), findings.of(less, set), reward));
+            }
         }
-        return Claim.positive(statement + " (least step), " + set + " prompts", least);
+        return claims;
     }
 }

@@ -27,7 +27,7 @@ public interface Lab {
     /// A finished run of these settings: one that was trained before, one that was begun before and goes on, or a new one.
     ///
     /// @param name what results call the model
-    /// @param settings of `train`, as `method=ddpo`, that make the run what it is; one that is a list, such as `prompt`, several times
+    /// @param settings of `train`, as `method=ddpo`, that make the run what it is
     Trained trained(String name, List<String> settings) throws IOException;
 
     /// How much is measured.
@@ -37,12 +37,7 @@ public interface Lab {
     /// @param maxPrompts of each list otherwise
     /// @param track measures beside the reward
     /// @param keepAll whether all images are kept, or the first of each of the first prompts
-    /// @param prompts instead of the usual ones; none to keep those
-    record Extent(int imagesPerPrompt, int quickPrompts, int maxPrompts, List<String> track, boolean keepAll, List<String> prompts) {
-        Extent(int imagesPerPrompt, int quickPrompts, int maxPrompts, List<String> track, boolean keepAll) {
-            this(imagesPerPrompt, quickPrompts, maxPrompts, track, keepAll, List.of());
-        }
-
+    record Extent(int imagesPerPrompt, int quickPrompts, int maxPrompts, List<String> track, boolean keepAll) {
         private static final int ALL = 1 << 20;
 
         /// All prompts, and of each so many images.

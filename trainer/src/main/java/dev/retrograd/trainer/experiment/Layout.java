@@ -40,9 +40,8 @@ record Layout(double layout, double detail) {
         return (pixel / width / side * across + pixel % width / side) * 3 + value % 3;
     }
 
-    /// The share of the squared difference that is detail; 0 of equal images.
-    double detailShare() {
-        double all = layout * layout + detail * detail;
-        return all == 0 ? 0 : detail * detail / all;
+    /// By how much more of the difference is detail.
+    double detailOverLayout() {
+        return detail - layout;
     }
 }

@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.experiment;
 
+import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.evaluate.Comparison;
 import dev.retrograd.unet.LoraFile;
 import dev.retrograd.unet.LoraMix;
@@ -16,6 +17,7 @@ record Mixtures(Trained first, Trained second, SequencedMap<String, Double> coef
     private static final List<Double> COEFFICIENTS = List.of(0.0, 0.25, 0.5, 0.75, 1.0);
 
     static Mixtures measure(Lab lab, Lab.Extent extent) throws IOException {
+        SettingException.require(!lab.secondReward().equals(lab.reward()), "--second-reward", "another one than --reward", lab.secondReward());
         Trained first = Rivals.alignprop(lab);
         Trained second = lab.trained("AlignProp, " + lab.secondReward(), List.of("method=alignprop", "reward=" + lab.secondReward()));
         SequencedMap<String, LoraFile.Update> a = LoraFile.read(first.lora(), OptionalDouble.empty());

@@ -31,6 +31,11 @@ final class Rivals {
         return lab.trained(REFL, List.of("method=refl"));
     }
 
+    /// How the images that DDPO trains on differ from those that are measured.
+    static String howSampled(Trained ddpo) {
+        return "All models are measured on the same DDIM chain and noise. DDPO trains on images of random chains (eta " + ddpo.settings().get("eta").asText() + "), whose rewards, and those of the other runs' training images, are under Runs.";
+    }
+
     /// What is watched beside the reward: on the miniature, whether pictures still show what captions say.
     static List<String> watched(Lab lab) {
         return lab.embedded() ? List.of("judge") : List.of();

@@ -23,6 +23,7 @@ final class Table1 implements Study {
         claims.addAll(findings.greater("RWR > the model alone", Rivals.RWR, Rivals.BASE, lab.reward()));
         claims.addAll(findings.greater("DDPO > RWR", Rivals.DDPO, Rivals.RWR, lab.reward()));
         claims.addAll(findings.greater("AlignProp > DDPO", Rivals.ALIGNPROP, Rivals.DDPO, lab.reward()));
+        page.text(Rivals.howSampled(runs.get(1)));
         page.table(measured.table()).heading("Against the paper").table(Claim.table(claims));
         page.chart("reward.svg", "The reward of each model", findings.dots(lab.reward()));
         return new Outcome(measured.numbers(), claims, runs);

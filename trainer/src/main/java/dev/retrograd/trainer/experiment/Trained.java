@@ -17,6 +17,8 @@ import java.util.TreeMap;
 /// @param settings every one
 public record Trained(String name, Path folder, JsonNode settings) {
     private static final int MIB = 1 << 20;
+    /// Updates of a run over which its first and last rewards are averaged, as a part of all.
+    private static final int TENTH = 10;
 
     /// What it trained: a LoRA, or all weights of a model.
     public Dress dress() {
@@ -73,6 +75,16 @@ public record Trained(String name, Path folder, JsonNode settings) {
         return settings.get(setting).asLong();
     }
 
+    /// The mean over the first tenth of the updates, and over the last.
+    private static String trainingReward(List<RunDirectory.Progress> progress) {
+        int few = Math.max(1, progress.size() / TENTH);
+        return mean(progress.subList(0, Math.min(few, progress.size()))) + " → " + mean(progress.subList(Math.max(0, progress.size() - few), progress.size()));
+    }
+
+    private static String mean(List<RunDirectory.Progress> some) {
+        return String.format(Locale.ROOT, "%.2f", some.stream().mapToDouble(RunDirectory.Progress::rewardMean).average().orElse(Double.NaN));
+    }
+
     /// What the runs took.
     static Table costs(List<Trained> runs) throws IOException {
         List<List<String>> rows = new ArrayList<>();
@@ -81,8 +93,8 @@ public record Trained(String name, Path folder, JsonNode settings) {
             rows.add(List.of(run.name, run.settings.get("method").asText(), Integer.toString(progress.size()), Long.toString(run.queries(progress.size())),
                     String.format(Locale.ROOT, "%.1f", progress.stream().mapToDouble(RunDirectory.Progress::k).average().orElse(0)),
                     String.format(Locale.ROOT, "%.0f", progress.stream().mapToDouble(RunDirectory.Progress::seconds).sum()),
-                    Long.toString(progress.stream().mapToLong(RunDirectory.Progress::peakBytes).max().orElse(0) / MIB), run.folder.getFileName().toString()));
+                    Long.toString(progress.stream().mapToLong(RunDirectory.Progress::peakBytes).max().orElse(0) / MIB), trainingReward(progress), run.folder.getFileName().toString()));
         }
-        return new Table(List.of("model", "method", "updates", "reward queries", "mean K", "seconds", "peak MiB", "run"), rows);
+        return new Table(List.of("model", "method", "updates", "reward queries", "mean K", "seconds", "peak MiB", "reward of training images", "run"), rows);
     }
 }

@@ -24,7 +24,12 @@ public final class World {
 
     /// Whether training never shows this shape in this colour: one colour of each shape.
     public static boolean heldOut(Figure figure, Paint paint) {
-        return (3 * figure.ordinal() + 1) % Paint.values().length == paint.ordinal();
+        return heldOutPaint(figure) == paint;
+    }
+
+    /// The one colour in which training never shows this shape.
+    static Paint heldOutPaint(Figure figure) {
+        return Paint.values()[(3 * figure.ordinal() + 1) % Paint.values().length];
     }
 
     /// A scene, with two objects in 3 of 10 cases.

@@ -1,6 +1,7 @@
 package dev.retrograd.trainer.pretrain;
 
 import dev.retrograd.core.RandomStream;
+import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
@@ -22,6 +23,28 @@ public final class WorldPrompts {
     /// Captions whose first object no training picture or caption ever showed.
     public static List<String> heldOut() {
         return captions(World.Part.HELD_OUT, HELD_OUT);
+    }
+
+    /// `a red triangle` and the like: three colours of each shape, none of them held out. Size, place, texture and background are left open, as they are by a
+    /// prompt of one noun, so that the images of a prompt differ.
+    public static List<String> shapes() {
+        return shapes(1, 3, 6);
+    }
+
+    /// Three other colours of each shape, the first of them held out.
+    public static List<String> otherShapes() {
+        return shapes(0, 2, 5);
+    }
+
+    private static List<String> shapes(int... after) {
+        List<String> captions = new ArrayList<>();
+        for (int colour : after) {
+            for (Figure figure : Figure.values()) {
+                Paint paint = Paint.values()[(World.heldOutPaint(figure).ordinal() + colour) % Paint.values().length];
+                captions.add("a " + Caption.word(paint) + " " + Caption.word(figure));
+            }
+        }
+        return List.copyOf(captions);
     }
 
     private static List<String> captions(World.Part part, int count) {

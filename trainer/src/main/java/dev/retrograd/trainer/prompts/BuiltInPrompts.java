@@ -27,7 +27,11 @@ public enum BuiltInPrompts {
     /// 45 captions of the miniature's world
     WORLD("world", WorldPrompts::training),
     /// 12 captions of shapes in colours that the miniature never saw together
-    WORLD_EVAL("world-eval", WorldPrompts::heldOut);
+    WORLD_EVAL("world-eval", WorldPrompts::heldOut),
+    /// 24 shapes of the miniature's world, colour and shape alone
+    SHAPES("shapes", WorldPrompts::shapes),
+    /// 24 others, a third of them combinations that the miniature never saw
+    SHAPES_EVAL("shapes-eval", WorldPrompts::otherShapes);
 
     private final String id;
     private final Supplier<List<String>> prompts;
@@ -54,6 +58,7 @@ public enum BuiltInPrompts {
             case BOOKS, BOOKS_EVAL -> BOOKS_EVAL;
             case HPS, HPS_EVAL -> HPS_EVAL;
             case WORLD, WORLD_EVAL -> WORLD_EVAL;
+            case SHAPES, SHAPES_EVAL -> SHAPES_EVAL;
         };
     }
 

@@ -124,6 +124,7 @@ class EvaluateTest {
         run("mix", "--lora=" + first, "--lora=" + second, "--mode=factors", "--output=" + out).failsWith(ExitCode.FAILED, "factors average only LoRAs of one rank and alpha");
         run("mix", "--lora=" + first, "--mode=factors", "--rank=1", "--output=" + out).failsWith(ExitCode.USAGE, "--rank");
         run("mix", "--lora=" + first, "--curve=0,1", "--output=" + out).failsWith(ExitCode.USAGE, "--curve: must be given with two --lora, got 1");
+        run("mix", "--lora=" + first + ":NaN", "--output=" + out).failsWith(ExitCode.USAGE, "--lora: must be followed by a finite number, got " + first + ":NaN");
         run("mix", "--lora=" + first, "--lora=" + second, "--curve=0,0", "--output=" + out).failsWith(ExitCode.USAGE, "--curve: must be different finite numbers, got [0.0, 0.0]");
         run("mix", "--lora=" + first + ":1e999", "--output=" + out).failsWith(ExitCode.USAGE, "--lora");
         assertFalse(Files.exists(out));

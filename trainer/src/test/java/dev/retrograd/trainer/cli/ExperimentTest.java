@@ -113,7 +113,10 @@ class ExperimentTest {
             assertTrue(list.out().contains(kind.id()) && list.out().contains(kind.description()), kind.id());
         }
         CommandLineRun.of("experiment", "table9").failsWith(ExitCode.USAGE, "experiment: must be one of table1, ", "got table9");
-        run("table1", "--reward=unheard-of").failsWith(ExitCode.USAGE, "RWR: --reward: must be one of ", "unheard-of");
+        run("figure6", "--second-reward=compressibility").failsWith(ExitCode.USAGE, "--second-reward: must be another one than --reward, got compressibility");
+        run("table1", "--max-prompts=0").failsWith(ExitCode.USAGE, "--max-prompts: must be 1 or more, got 0");
+        assertFalse(Files.exists(folder.resolve("cache")), "nothing was trained for what cannot be measured");
+        run("table1", "--reward=unheard-of").failsWith(ExitCode.USAGE, "--reward: must be one of ", "unheard-of");
         assertFalse(Files.exists(folder.resolve("table1")), "nothing is left behind");
     }
 }

@@ -35,10 +35,10 @@ class ClaimTest {
     @Test void evenChangesAreLayoutAndStripesAreDetail() {
         Layout even = Layout.difference(image(102), image(51));
         assertEquals(0.2, even.layout(), 1e-9);
-        assertEquals(0, even.detailShare(), 1e-9);
+        assertEquals(-0.2, even.detailOverLayout(), 1e-9);
         Layout stripes = Layout.difference(image(102, 0), image(51));
         assertEquals(0.2, stripes.detail(), 1e-9);
-        assertEquals(1, stripes.detailShare(), 1e-9);
-        assertEquals(0, Layout.difference(image(7), image(7)).detailShare());
+        assertEquals(0.2, stripes.detailOverLayout(), 1e-9);
+        assertEquals(0, Layout.difference(image(7), image(7)).detailOverLayout());
     }
 }

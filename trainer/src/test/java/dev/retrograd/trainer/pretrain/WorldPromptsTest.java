@@ -24,6 +24,19 @@ class WorldPromptsTest {
         }
     }
 
+    @Test void shapesAreColourAndShapeAloneAndAThirdOfTheOthersIsHeldOut() {
+        List<String> heldOut = Arrays.stream(Figure.values()).flatMap(f -> Arrays.stream(Paint.values()).filter(p -> World.heldOut(f, p)).map(p -> "a " + Caption.word(p) + " " + Caption.word(f))).toList();
+        HashSet<String> shapes = new HashSet<>(WorldPrompts.shapes());
+        HashSet<String> others = new HashSet<>(WorldPrompts.otherShapes());
+        assertEquals(24, shapes.size());
+        assertEquals(24, others.size());
+        assertEquals("a blue circle", WorldPrompts.shapes().getFirst());
+        assertEquals(8, heldOut.size());
+        assertTrue(others.containsAll(heldOut), others.toString());
+        others.retainAll(shapes);
+        assertEquals(0, others.size(), "none is on both lists");
+    }
+
     @Test void trainingNeverNamesAHeldOutCombination() {
         for (Figure figure : Figure.values()) {
             for (Paint paint : Paint.values()) {
