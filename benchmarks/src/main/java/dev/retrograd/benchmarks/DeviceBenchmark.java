@@ -2,9 +2,11 @@ package dev.retrograd.benchmarks;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Products;
 import dev.retrograd.core.BackendProvider;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.cpu.CpuBackend;
+import java.util.Locale;
 import java.util.ServiceLoader;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.BenchmarkMode;
@@ -31,7 +33,7 @@ import org.openjdk.jmh.annotations.Warmup;
 public abstract class DeviceBenchmark {
     private static final String CPU = "cpu";
 
-    /// `cpu` or the kind of another device: `cuda`, its first one.
+    /// `cpu` or the kind of another device: `cuda`, its first one; `cuda+cublas` has cuBLAS do the products that it can.
     @Param(CPU) public String backend;
 
     Backend device;
@@ -48,8 +50,10 @@ public abstract class DeviceBenchmark {
         if (kind.equals(CPU)) {
             return new CpuBackend();
         }
-        return ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get).filter(p -> p.kind().equals(kind)).findFirst()
-                .orElseThrow(() -> new IllegalArgumentException("backend: must be cpu or a kind of device that the program knows, got " + kind)).open(0, BackendOptions.of(System.out::println));
+        String[] parts = kind.split("\\+", 2);
+        BackendOptions options = BackendOptions.of(System.out::println).with(parts.length == 1 ? Products.PTX : Products.valueOf(parts[1].toUpperCase(Locale.ROOT)));
+        return ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get).filter(p -> p.kind().equals(parts[0])).findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("backend: must be cpu or a kind of device that the program knows, got " + kind)).open(0, options);
     }
 
     /// Makes the operands, and checks a result.

@@ -50,7 +50,7 @@ public class LaunchBenchmark {
 
     @Setup(Level.Trial) public void open() throws IOException {
         embedded = EmbeddedModel.unpack();
-        device = new CudaBackend(driver, BackendOptions.of(System.out::println).withGraphs(graphs));
+        device = CudaBackend.open(driver, BackendOptions.of(System.out::println).withGraphs(graphs));
         miniature = new Miniature(device, embedded.files().model(), new Miniature.Size(1, 8, STEPS, KEPT), AlignProp.RECOMPUTE_OUTERMOST);
     }
 

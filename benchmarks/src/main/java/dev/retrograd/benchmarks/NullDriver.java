@@ -83,6 +83,10 @@ final class NullDriver implements CudaDriver {
         return new Stream() { };
     }
 
+    @Override public long handle(Stream stream) {
+        return 0;
+    }
+
     @Override public void synchronize(Stream stream) {
     }
 

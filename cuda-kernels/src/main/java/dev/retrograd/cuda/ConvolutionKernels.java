@@ -78,7 +78,7 @@ final class ConvolutionKernels {
 
     private void onTensorCores(DType type, Product p, int... geometry) {
         String name = TensorCores.name(type);
-        Tile tile = Tile.choose(p.m, p.n, 1, cores.multiprocessors(), Tile.values());
+        Tile tile = cores.tile(p.m, p.n, 1, Tile.values());
         int splits = tile.splits(p.m, p.n, p.k, 1, cores.multiprocessors(), cores.workspaceBytes());
         TensorCores.Finish finish = TensorCores.Finish.of(p.result, p.n, p.bias, false, 1);
         launcher.arguments().i64s(TensorCores.data(type, p.left, p.leftChannels)).i64s(TensorCores.data(type, p.right, p.rightChannels)).i64s(cores.struct(finish))

@@ -3,6 +3,8 @@ package dev.retrograd.cuda;
 import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Products;
+import dev.retrograd.core.BackendOptions.Tiles;
 import dev.retrograd.core.Binary;
 import dev.retrograd.core.ConvSpec;
 import dev.retrograd.core.Memory;
@@ -11,7 +13,9 @@ import dev.retrograd.core.Resampling;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.Unary;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
 import java.util.List;
+import java.util.Optional;
 
 /// An NVIDIA GPU: tensors in its memory, kernels from the PTX in this jar, all on one stream.
 ///
@@ -27,6 +31,7 @@ public final class CudaBackend implements Backend {
     private final ElementwiseKernels elementwise;
     private final ReductionKernels reductions;
     private final TensorCores cores;
+    private final Optional<VendorProducts> vendor;
     private final MatrixKernels matrices;
     private final ConvolutionKernels convolutions;
     private final AttentionKernels attention;
@@ -37,25 +42,41 @@ public final class CudaBackend implements Backend {
     private final RandomKernels random;
 
     /// @param driver closed with the backend
-    public CudaBackend(CudaDriver driver, BackendOptions options) {
-        this(options.graphs() ? new GraphingDriver(driver, options.notices()) : driver, options.precision().orElse(CudaProvider.PRECISIONS.getFirst()));
+    public static CudaBackend open(CudaDriver driver, BackendOptions options) {
+        return open(driver, options, options.products() == Products.PTX ? Optional.empty() : Cublas.find(Cublas.names(driver.device().driverVersion())));
     }
 
-    /// Without CUDA graphs.
+    /// @param cublas the library's functions where the host has it
+    static CudaBackend open(CudaDriver below, BackendOptions options, Optional<SymbolLookup> cublas) {
+        CudaDriver driver = options.graphs() ? new GraphingDriver(below, options.notices()) : below;
+        CudaDriver.Stream stream = driver.createStream();
+        Precision precision = options.precision().orElse(CudaProvider.PRECISIONS.getFirst());
+        KernelChoices choices = new KernelChoices(Requirements.describe(driver.device()), () -> PtxText.stamp("matmul_bf16"), options.choices(), options.cache(), options.notices());
+        Optional<VendorProducts> vendor = Cublas.wanted(options, cublas, driver, stream, precision == Precision.TF32).map(c -> new VendorProducts(c, options.products(), driver, stream, choices));
+        boolean measures = options.tiles() == Tiles.MEASURED || options.tiles() == Tiles.AUTO && TileSpeeds.known(driver.device().computeCapability()).isEmpty();
+        return new CudaBackend(driver, stream, precision, vendor, measures ? Optional.of(choices) : Optional.empty());
+    }
+
+    /// Without CUDA graphs and other libraries, tiles from the table.
     ///
     /// @param driver closed with the backend
     public CudaBackend(CudaDriver driver, Precision precision) {
+        this(driver, driver.createStream(), precision, Optional.empty(), Optional.empty());
+    }
+
+    private CudaBackend(CudaDriver driver, CudaDriver.Stream stream, Precision precision, Optional<VendorProducts> vendor, Optional<KernelChoices> tiles) {
         this.driver = driver;
+        this.stream = stream;
         this.precision = precision;
+        this.vendor = vendor;
         name = "cuda:" + driver.device().ordinal();
-        stream = driver.createStream();
         pool = new DevicePool(name, driver);
         transfers = new Transfers(driver, stream);
         launcher = new Launcher(driver, stream);
         elementwise = new ElementwiseKernels(launcher);
         reductions = new ReductionKernels(launcher, driver, stream);
-        cores = new TensorCores(launcher, driver, precision);
-        matrices = new MatrixKernels(launcher, cores);
+        cores = new TensorCores(launcher, driver, stream, precision, tiles);
+        matrices = new MatrixKernels(launcher, cores, vendor);
         convolutions = new ConvolutionKernels(launcher, cores);
         attention = new AttentionKernels(launcher);
         norms = new NormKernels(launcher, driver);
@@ -78,7 +99,8 @@ public final class CudaBackend implements Backend {
     }
 
     @Override public long workspaceBytes() {
-        return ReductionKernels.workspaceBytes() + NormKernels.workspaceBytes() + OptimizerKernels.workspaceBytes() + cores.workspaceBytes();
+        return ReductionKernels.workspaceBytes() + NormKernels.workspaceBytes() + OptimizerKernels.workspaceBytes() + cores.workspaceBytes()
+                + vendor.map(VendorProducts::workspaceBytes).orElse(0L);
     }
 
     @Override public long reservedBytes() {
@@ -103,6 +125,7 @@ public final class CudaBackend implements Backend {
 
     @Override public void close() {
         synchronize();
+        vendor.ifPresent(VendorProducts::close);
         cores.close();
         reductions.close();
         norms.close();

@@ -88,6 +88,10 @@ public interface CudaDriver extends AutoCloseable {
 
     Stream createStream();
 
+    /// What the driver itself calls a stream, for another library that gives it work; that comes after all that was asked of the stream so far. To be
+    /// asked for anew before each such piece of work.
+    long handle(Stream stream);
+
     void synchronize(Stream stream);
 
     Event createEvent();

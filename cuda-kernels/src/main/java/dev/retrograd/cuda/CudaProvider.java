@@ -29,14 +29,15 @@ public final class CudaProvider implements BackendProvider {
     }
 
     /// @param driver closed with the backend, or if the device cannot be used
+    /// @throws CudaException if a library that was asked for is missing
     static Backend open(CudaDriver driver, BackendOptions options) {
         try {
             Requirements.device(driver.device());
             Requirements.memory(driver.device(), driver.freeBytes());
-        } catch (NoDeviceException e) {
+            return CudaBackend.open(driver, options);
+        } catch (NoDeviceException | CudaException e) {
             driver.close();
             throw e;
         }
-        return new CudaBackend(driver, options);
     }
 }

@@ -34,6 +34,7 @@ final class GraphingDriver implements CudaDriver {
     /// the stretch whose first launches came again, and how many of them
     private Optional<Stretch> followed = Optional.empty();
     private int held;
+    private final LaunchArguments scratch = new LaunchArguments();
     /// of what is recorded or held back; null before the first launch
     private Stream current;
     private boolean off;
@@ -56,10 +57,10 @@ final class GraphingDriver implements CudaDriver {
             flush();
             current = stream;
         }
-        Launch next = new Launch(kernel, grid, sharedBytes, arguments, stream);
+        Launch.Asked next = new Launch.Asked(kernel, grid, sharedBytes, arguments, stream);
         if (followed.isEmpty() && recorded.isEmpty()) {
             followed = known.startingWith(next);
-        } else if (followed.isPresent() && !followed.get().at(held).is(next)) {
+        } else if (followed.isPresent() && !next.is(followed.get().at(held))) {
             Stretch left = followed.get();
             followed = known.branching(left, held, next);
             if (followed.isEmpty()) {
@@ -73,14 +74,14 @@ final class GraphingDriver implements CudaDriver {
                 submit(followed.get());
             }
         } else {
-            record(next.kept());
+            driver.launch(kernel, grid, sharedBytes, arguments, stream);
+            record(next.keep());
         }
     }
 
     private void record(Launch next) {
-        next.on(driver);
         recorded.add(next);
-        boolean ends = recorded.size() >= LEAST_BY_HASH && Integer.remainderUnsigned(next.mixedHash(), HASHES) == 0;
+        boolean ends = recorded.size() >= LEAST_BY_HASH && Integer.remainderUnsigned(next.hash(), HASHES) == 0;
         if (ends || recorded.size() == MOST) {
             endRecorded();
         }
@@ -101,7 +102,7 @@ final class GraphingDriver implements CudaDriver {
     private void submitOneByOne(Stretch s) {
         int count = held;
         release();
-        s.first(count).forEach(launch -> launch.on(driver));
+        s.first(count).forEach(launch -> launch.on(driver, scratch));
     }
 
     private void submit(Stretch s) {
@@ -132,7 +133,7 @@ final class GraphingDriver implements CudaDriver {
         driver.beginCapture(stream);
         boolean recordedAll = false;
         try {
-            s.first(s.size()).forEach(launch -> launch.on(driver));
+            s.first(s.size()).forEach(launch -> launch.on(driver, scratch));
             recordedAll = true;
         } finally {
             if (!recordedAll) {
@@ -217,6 +218,11 @@ final class GraphingDriver implements CudaDriver {
 
     @Override public Stream createStream() {
         return driver.createStream();
+    }
+
+    @Override public long handle(Stream stream) {
+        flush();
+        return driver.handle(stream);
     }
 
     @Override public void synchronize(Stream stream) {

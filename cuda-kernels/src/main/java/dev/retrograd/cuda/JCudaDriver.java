@@ -190,7 +190,7 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
         }
     }
 
-    private static NativePointers.Stream handle(Stream stream) {
+    private static NativePointers.Stream handleOf(Stream stream) {
         return ((OpenStream) stream).handle;
     }
 
@@ -226,12 +226,12 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
 
     @Override public void copyToDevice(MemorySegment source, long target, Stream stream) {
         requireNative(source);
-        run("copy to the device", () -> cuMemcpyHtoDAsync(NativePointers.device(target), new NativePointers.Host(source.address()), source.byteSize(), handle(stream)));
+        run("copy to the device", () -> cuMemcpyHtoDAsync(NativePointers.device(target), new NativePointers.Host(source.address()), source.byteSize(), handleOf(stream)));
     }
 
     @Override public void copyToHost(long source, MemorySegment target, Stream stream) {
         requireNative(target);
-        run("copy to the host", () -> cuMemcpyDtoHAsync(new NativePointers.Host(target.address()), NativePointers.device(source), target.byteSize(), handle(stream)));
+        run("copy to the host", () -> cuMemcpyDtoHAsync(new NativePointers.Host(target.address()), NativePointers.device(source), target.byteSize(), handleOf(stream)));
     }
 
     private static void requireNative(MemorySegment segment) {
@@ -241,11 +241,11 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
     }
 
     @Override public void copyOnDevice(long source, long target, long bytes, Stream stream) {
-        run("copy on the device", () -> cuMemcpyDtoDAsync(NativePointers.device(target), NativePointers.device(source), bytes, handle(stream)));
+        run("copy on the device", () -> cuMemcpyDtoDAsync(NativePointers.device(target), NativePointers.device(source), bytes, handleOf(stream)));
     }
 
     @Override public void clear(long address, long bytes, Stream stream) {
-        run("clear", () -> cuMemsetD8Async(NativePointers.device(address), (byte) 0, bytes, handle(stream)));
+        run("clear", () -> cuMemsetD8Async(NativePointers.device(address), (byte) 0, bytes, handleOf(stream)));
     }
 
     @Override public Module load(String name, String ptx) {
@@ -278,11 +278,11 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
     @Override public void launch(Kernel kernel, LaunchGrid grid, int sharedBytes, LaunchArguments arguments, Stream stream) {
         NativePointers.Function function = ((LoadedKernel) kernel).handle;
         if (grid.cluster() > 1) {
-            run("launch of " + kernel.name(), () -> functions.launch(kernel.name(), function.address(), grid, sharedBytes, arguments, handle(stream).address()));
+            run("launch of " + kernel.name(), () -> functions.launch(kernel.name(), function.address(), grid, sharedBytes, arguments, handleOf(stream).address()));
             return;
         }
         run("launch of " + kernel.name(), () -> cuLaunchKernel(function, grid.x(), grid.y(), grid.z(), grid.threadsX(), grid.threadsY(), grid.threadsZ(),
-                sharedBytes, handle(stream), new NativePointers.Host(arguments.addresses().address()), null));
+                sharedBytes, handleOf(stream), new NativePointers.Host(arguments.addresses().address()), null));
     }
 
     @Override public Stream createStream() {
@@ -292,8 +292,13 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
         return new OpenStream(stream);
     }
 
+    @Override public long handle(Stream stream) {
+        bind();
+        return handleOf(stream).address();
+    }
+
     @Override public void synchronize(Stream stream) {
-        run("synchronize", () -> cuStreamSynchronize(handle(stream)));
+        run("synchronize", () -> cuStreamSynchronize(handleOf(stream)));
     }
 
     @Override public Event createEvent() {
@@ -304,7 +309,7 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
     }
 
     @Override public void record(Event event, Stream stream) {
-        run("event", () -> cuEventRecord(((OpenEvent) event).handle, handle(stream)));
+        run("event", () -> cuEventRecord(((OpenEvent) event).handle, handleOf(stream)));
     }
 
     @Override public void synchronize(Event event) {
@@ -312,7 +317,7 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
     }
 
     @Override public void await(Event event, Stream stream) {
-        run("event", () -> cuStreamWaitEvent(handle(stream), ((OpenEvent) event).handle, 0));
+        run("event", () -> cuStreamWaitEvent(handleOf(stream), ((OpenEvent) event).handle, 0));
     }
 
     @Override public float elapsedMillis(Event start, Event end) {
@@ -326,13 +331,13 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
 
     /// Relaxed: what another thread does meanwhile spoils nothing.
     @Override public void beginCapture(Stream stream) {
-        run("capture", () -> cuStreamBeginCapture(handle(stream), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED));
+        run("capture", () -> cuStreamBeginCapture(handleOf(stream), CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED));
     }
 
     @Override public Graph endCapture(Stream stream) {
         CUgraph recorded = new CUgraph();
         CUgraphExec graph = new CUgraphExec();
-        run("capture", () -> cuStreamEndCapture(handle(stream), recorded));
+        run("capture", () -> cuStreamEndCapture(handleOf(stream), recorded));
         try {
             run("graph", () -> cuGraphInstantiate(graph, recorded, 0));
         } finally {
@@ -342,7 +347,7 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
     }
 
     @Override public void launch(Graph graph, Stream stream) {
-        run("graph", () -> cuGraphLaunch(((ReadyGraph) graph).handle, handle(stream)));
+        run("graph", () -> cuGraphLaunch(((ReadyGraph) graph).handle, handleOf(stream)));
     }
 
     @Override public void free(Graph graph) {

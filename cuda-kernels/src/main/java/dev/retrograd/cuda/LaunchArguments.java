@@ -12,38 +12,51 @@ public final class LaunchArguments {
     private static final int MAX_BYTES = 4096;
     private static final int MAX_COUNT = 512;
 
-    private final MemorySegment values;
-    private final MemorySegment addresses;
+    private final MemorySegment values = Arena.ofAuto().allocate(MAX_BYTES, Long.BYTES);
+    private final MemorySegment addresses = Arena.ofAuto().allocate(MAX_COUNT * (long) Long.BYTES, Long.BYTES);
     private long end;
     private int count;
 
-    public LaunchArguments() {
-        this(MAX_BYTES, MAX_COUNT);
-    }
+    /// Arguments as they were, on the heap.
+    static final class Kept {
+        private final MemorySegment bytes;
+        private final short[] offsets;
 
-    private LaunchArguments(long bytes, int count) {
-        long rounded = aligned(bytes, Long.BYTES);
-        MemorySegment all = Arena.ofAuto().allocate(rounded + count * (long) Long.BYTES, Long.BYTES);
-        values = all.asSlice(0, rounded);
-        addresses = all.asSlice(rounded);
-    }
-
-    /// These arguments as they are now, to be kept.
-    LaunchArguments copy() {
-        LaunchArguments copy = new LaunchArguments(end, count);
-        MemorySegment.copy(values, 0, copy.values, 0, end);
-        for (int i = 0; i < count; i++) {
-            long offset = addresses.getAtIndex(ValueLayout.JAVA_LONG, i) - values.address();
-            copy.addresses.setAtIndex(ValueLayout.JAVA_LONG, i, copy.values.address() + offset);
+        private Kept(MemorySegment bytes, short... offsets) {
+            this.bytes = bytes;
+            this.offsets = offsets;
         }
-        copy.end = end;
-        copy.count = count;
-        return copy;
+
+        boolean is(Kept other) {
+            return bytes.byteSize() == other.bytes.byteSize() && bytes.mismatch(other.bytes) < 0;
+        }
+    }
+
+    /// These arguments as they are now.
+    Kept keep() {
+        short[] offsets = new short[count];
+        for (int i = 0; i < count; i++) {
+            offsets[i] = (short) (addresses.getAtIndex(ValueLayout.JAVA_LONG, i) - values.address());
+        }
+        byte[] bytes = new byte[(int) end];
+        MemorySegment.copy(values, ValueLayout.JAVA_BYTE, 0, bytes, 0, bytes.length);
+        return new Kept(MemorySegment.ofArray(bytes), offsets);
+    }
+
+    /// Takes the place of the arguments so far.
+    LaunchArguments set(Kept kept) {
+        end = kept.bytes.byteSize();
+        count = kept.offsets.length;
+        MemorySegment.copy(kept.bytes, 0, values, 0, end);
+        for (int i = 0; i < count; i++) {
+            addresses.setAtIndex(ValueLayout.JAVA_LONG, i, values.address() + kept.offsets[i]);
+        }
+        return this;
     }
 
     /// Whether a kernel that takes both would see the same bytes.
-    boolean sameBytes(LaunchArguments other) {
-        return end == other.end && MemorySegment.mismatch(values, 0, end, other.values, 0, end) < 0;
+    boolean are(Kept kept) {
+        return end == kept.bytes.byteSize() && MemorySegment.mismatch(values, 0, end, kept.bytes, 0, end) < 0;
     }
 
     /// Of all bytes.

@@ -64,7 +64,12 @@ final class Launcher {
         launches++;
     }
 
-    /// Kernels launched so far, a graph's not counted again.
+    /// Counts a launch that another library made.
+    void launchedElsewhere() {
+        launches++;
+    }
+
+    /// Kernels launched so far, by themselves or in graphs.
     long launches() {
         return launches;
     }

@@ -7,6 +7,7 @@ import dev.retrograd.core.DType;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.Unary;
+import dev.retrograd.cuda.GemmLibrary.Gemm;
 import java.util.Optional;
 
 /// Launches `matmul_*.cu` and `lora_*.cu` on tensor cores, `matmul.cu` in float32: what {@link dev.retrograd.core.MatrixKernels} asks for.
@@ -23,10 +24,13 @@ final class MatrixKernels {
 
     private final Launcher launcher;
     private final TensorCores cores;
+    private final Optional<VendorProducts> vendor;
 
-    MatrixKernels(Launcher launcher, TensorCores cores) {
+    /// @param vendor what may do products without an epilogue
+    MatrixKernels(Launcher launcher, TensorCores cores, Optional<VendorProducts> vendor) {
         this.launcher = launcher;
         this.cores = cores;
+        this.vendor = vendor;
     }
 
     void matmul(Tensor a, boolean transposeA, Tensor b, boolean transposeB, Tensor y) {
@@ -71,21 +75,32 @@ final class MatrixKernels {
             // A shared right operand makes the batch one tall product.
             product(where, rows(a), false, b, transposeB, rows(y), bias, accumulate, scale);
         } else if (y.elements() > 0) {
-            if (type.isPresent()) {
-                tensorProduct(type.get(), a, transposeA, b, transposeB, TensorCores.Finish.of(y, n, bias, accumulate, scale), m, n, k, batch);
-            } else {
-                launcher.arguments().i64(address(a)).i64s(layout(a, transposeA)).i64(address(b)).i64s(layout(b, transposeB))
-                        .i64s(address(y), bias, accumulate ? 1 : 0).i32(m).i32(n).i32(k).f32((float) scale);
-                launcher.launch("matmul", "matmul_" + suffix(a.dtype()) + "_" + suffix(b.dtype()),
-                        LaunchGrid.of(Math.ceilDiv(m, TILE), Math.ceilDiv(n, TILE), batch, Launcher.THREADS));
+            Runnable ours = () -> {
+                if (type.isPresent()) {
+                    tensorProduct(type.get(), a, transposeA, b, transposeB, TensorCores.Finish.of(y, n, bias, accumulate, scale), m, n, k, batch);
+                } else {
+                    launcher.arguments().i64(address(a)).i64s(layout(a, transposeA)).i64(address(b)).i64s(layout(b, transposeB))
+                            .i64s(address(y), bias, accumulate ? 1 : 0).i32(m).i32(n).i32(k).f32((float) scale);
+                    launcher.launch("matmul", "matmul_" + suffix(a.dtype()) + "_" + suffix(b.dtype()),
+                            LaunchGrid.of(Math.ceilDiv(m, TILE), Math.ceilDiv(n, TILE), batch, Launcher.THREADS));
+                }
+            };
+            if (vendor.isEmpty() || bias != 0) {
+                ours.run();
+            } else if (vendor.get().product(new Gemm(m, n, k, batch, (float) scale, matrix(a, transposeA), matrix(b, transposeB), matrix(y, false), accumulate), ours)) {
+                launcher.launchedElsewhere();
             }
         }
+    }
+
+    private static GemmLibrary.Matrix matrix(Tensor t, boolean transposed) {
+        return new GemmLibrary.Matrix(address(t), t.dtype(), transposed, t.dim(-1), t.shape().rank() == 2 ? 0 : t.dim(-2) * (long) t.dim(-1));
     }
 
     private void tensorProduct(DType type, Tensor a, boolean transposeA, Tensor b, boolean transposeB, TensorCores.Finish finish, int m, int n, int k, int batch) {
         String name = TensorCores.name(type);
         String layout = (transposeA ? "m" : "k") + (transposeB ? "k" : "n");
-        Tile tile = Tile.choose(m, n, batch, cores.multiprocessors(), layout.equals("mk") ? ONE_TILE : TILES);
+        Tile tile = cores.tile(m, n, batch, layout.equals("mk") ? ONE_TILE : TILES);
         // Activations follow the whole sum.
         int splits = finish.activation() == 0 ? tile.splits(m, n, k, batch, cores.multiprocessors(), cores.workspaceBytes()) : 1;
         long[] right = TensorCores.plain(type, b);
@@ -168,7 +183,7 @@ final class MatrixKernels {
         Launcher.sameType("loraLinear", new DType[] {type}, low);
         String name = TensorCores.name(type);
         int ranks = rank <= LORA_RANKS[0] ? LORA_RANKS[0] : LORA_RANKS[1];
-        Tile tile = Tile.choose(m, n, 1, cores.multiprocessors(), LORA_TILES);
+        Tile tile = cores.tile(m, n, 1, LORA_TILES);
         launcher.arguments().i64s(TensorCores.plain(type, x)).i64s(TensorCores.plain(type, w)).i64s(TensorCores.plain(type, down)).i64s(TensorCores.plain(type, up))
                 .i64s(cores.struct(TensorCores.Finish.of(y, n, bias, false, 1))).i64(address(low)).i32(rank).f64(scale).i32s(m, n, k, 1);
         launcher.launch("lora_" + name, "lora_" + name + "_" + direction + "_" + tile.suffix() + "_" + ranks, tile.grid(m, n, 1, 1));

@@ -8,6 +8,7 @@ import java.util.SequencedMap;
 import java.util.TreeMap;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.tukaani.xz.XZInputStream;
 
 /// The PTX in this jar. The texts of a family, those of `matmul.cu`, `matmul_bf16.cu`, …, follow one another in one compressed resource, since they share
@@ -36,6 +37,11 @@ final class PtxText {
         } catch (IOException e) {
             throw new UncheckedIOException("cuda: the resource " + resource + " is damaged", e);
         }
+    }
+
+    /// What tells a module's text from others: a line with the hash of its sources, and one with its compiler.
+    static String stamp(String module) {
+        return read(module).lines().limit(2).collect(Collectors.joining("; "));
     }
 
     /// What the names of a family's modules begin with: `matmul` of `matmul_bf16`.

@@ -6,14 +6,12 @@ import java.util.Optional;
 /// Launches that came one after the other once, and their graph when they came again.
 final class Stretch {
     private final List<Launch> launches;
-    private final int startHash;
     private Optional<CudaDriver.Graph> graph = Optional.empty();
     private long used;
 
     /// @param launches one or more, on one stream
     Stretch(List<Launch> launches) {
         this.launches = List.copyOf(launches);
-        startHash = launches.getFirst().mixedHash();
     }
 
     int size() {
@@ -31,7 +29,7 @@ final class Stretch {
 
     /// Of the first launch.
     int startHash() {
-        return startHash;
+        return launches.getFirst().hash();
     }
 
     /// Whether both begin with the same launches.

@@ -13,7 +13,7 @@ import java.util.function.Consumer;
 /// a new one; while there is none such, new ones are not kept, since a run that goes round in more than there is room for would otherwise find nothing
 /// of it.
 final class Stretches {
-    /// About 1 KB of host memory each.
+    /// About half a KB of host memory each.
     private static final int MOST_LAUNCHES = 1 << 16;
     /// Launches after which what was not used is stale.
     private static final long PATIENCE = 16L * MOST_LAUNCHES;
@@ -32,9 +32,9 @@ final class Stretches {
     }
 
     /// The one used last of those that begin with this launch.
-    Optional<Stretch> startingWith(Launch launch) {
-        for (Stretch s : byStart.getOrDefault(launch.mixedHash(), List.of())) {
-            if (s.at(0).is(launch)) {
+    Optional<Stretch> startingWith(Launch.Asked launch) {
+        for (Stretch s : byStart.getOrDefault(launch.hash(), List.of())) {
+            if (launch.is(s.at(0))) {
                 return Optional.of(s);
             }
         }
@@ -44,9 +44,9 @@ final class Stretches {
     /// One that begins as another does, and goes on with this launch.
     ///
     /// @param count launches of the beginning, one or more
-    Optional<Stretch> branching(Stretch from, int count, Launch launch) {
+    Optional<Stretch> branching(Stretch from, int count, Launch.Asked launch) {
         for (Stretch s : byStart.getOrDefault(from.startHash(), List.of())) {
-            if (s.size() > count && s.at(count).is(launch) && s.beginsAs(from, count)) {
+            if (s.size() > count && launch.is(s.at(count)) && s.beginsAs(from, count)) {
                 return Optional.of(s);
             }
         }

@@ -21,13 +21,21 @@ final class TensorCores implements AutoCloseable {
 
     private final Launcher launcher;
     private final CudaDriver driver;
+    private final CudaDriver.Stream stream;
+    private final Optional<KernelChoices> measured;
+    private final DType activations;
+    private Optional<TileSpeeds> speeds = Optional.empty();
     private final boolean tf32;
     private final int multiprocessors;
     private final long workspace;
 
-    TensorCores(Launcher launcher, CudaDriver driver, Precision precision) {
+    /// @param measured keeps the tiles' speeds where they are measured; empty for the table's
+    TensorCores(Launcher launcher, CudaDriver driver, CudaDriver.Stream stream, Precision precision, Optional<KernelChoices> measured) {
         this.launcher = launcher;
         this.driver = driver;
+        this.stream = stream;
+        this.measured = measured;
+        activations = precision.activations();
         tf32 = precision == Precision.TF32;
         multiprocessors = driver.device().multiprocessors();
         workspace = driver.allocate(workspaceBytes());
@@ -39,6 +47,19 @@ final class TensorCores implements AutoCloseable {
 
     int multiprocessors() {
         return multiprocessors;
+    }
+
+    /// The fastest tile for a batch of products of m × n results, as {@link Tile#choose}. Where speeds are measured, that is done at the first call.
+    Tile tile(long m, long n, long batch, Tile... among) {
+        if (speeds.isEmpty()) {
+            speeds = Optional.of(measured.map(this::measured).orElseGet(() -> TileSpeeds.table(driver.device().computeCapability())));
+        }
+        return Tile.choose(m, n, batch, multiprocessors, speeds.get(), among);
+    }
+
+    private TileSpeeds measured(KernelChoices choices) {
+        String text = choices.choose("tiles " + name(activations), t -> TileSpeeds.parse(t).isPresent(), () -> new TileTimer(launcher, driver, stream, activations).measure().toString());
+        return TileSpeeds.parse(text).orElseThrow();
     }
 
     /// The type that operands are multiplied in: that of a result of 16 bits, or of all operands if they have 16; tf32 for the rest where the backend
@@ -89,6 +110,16 @@ final class TensorCores implements AutoCloseable {
         boolean batched = t.shape().rank() > 2;
         long[] d = data(type, t, length);
         return new long[] {d[0], d[1], d[2], length, batched ? lines * length * t.dtype().bytes() : 0, lines, length, 0};
+    }
+
+    /// The same of one matrix of the type that is multiplied in, aligned as a chunk is.
+    static long[] plain(DType type, long address, long lines, long length) {
+        return new long[] {address, code(type), 1, length, 0, lines, length, 0};
+    }
+
+    /// The struct `Finish` of sums that are stored as they are, rounded to the type that is multiplied in.
+    static long[] store(DType type, long address, long columns) {
+        return new long[] {address, 0, 0, 0, code(type), 0, 0, columns, 1, Double.doubleToRawLongBits(1), 0};
     }
 
     /// What a product does with its sums, the struct `Finish`.

@@ -3,10 +3,10 @@ package dev.retrograd.cuda;
 /// The tiles of results that blocks of the tensor-core kernels compute, and the rule that picks one.
 ///
 /// A launch takes as many rounds of the device as its blocks over the multiprocessors, each as long as a tile has results, over the share of a
-/// multiprocessor's speed that the tile reaches: operands are read once per row and column of a tile, so small ones wait for memory. The tile with
+/// multiprocessor's speed that the tile reaches ({@link TileSpeeds}): operands are read once per row and column of a tile, so small ones wait for memory. The tile with
 /// the shortest launch is taken; of equals the largest.
 enum Tile {
-    T128X128(128, 128, 256, 1.0), T128X64(128, 64, 128, 0.9), T64X64(64, 64, 128, 0.75), T64X32(64, 32, 128, 0.5);
+    T128X128(128, 128, 256), T128X64(128, 64, 128), T64X64(64, 64, 128), T64X32(64, 32, 128);
 
     /// Blocks that a multiprocessor should get before k is split no further.
     private static final int BLOCKS_PER_MULTIPROCESSOR = 2;
@@ -16,13 +16,19 @@ enum Tile {
     private final int rows;
     private final int columns;
     private final int threads;
-    private final double speed;
 
-    Tile(int rows, int columns, int threads, double speed) {
+    Tile(int rows, int columns, int threads) {
         this.rows = rows;
         this.columns = columns;
         this.threads = threads;
-        this.speed = speed;
+    }
+
+    int rows() {
+        return rows;
+    }
+
+    int columns() {
+        return columns;
     }
 
     int threads() {
@@ -39,16 +45,17 @@ enum Tile {
     }
 
     /// @param batch matrices of m × n results
-    static Tile choose(long m, long n, long batch, int multiprocessors, Tile... among) {
+    /// @param speeds of the device
+    static Tile choose(long m, long n, long batch, int multiprocessors, TileSpeeds speeds, Tile... among) {
         Tile best = among[0];
         for (Tile t : among) {
-            best = t.time(m, n, batch, multiprocessors) < best.time(m, n, batch, multiprocessors) ? t : best;
+            best = t.time(m, n, batch, multiprocessors, speeds) < best.time(m, n, batch, multiprocessors, speeds) ? t : best;
         }
         return best;
     }
 
-    private double time(long m, long n, long batch, int multiprocessors) {
-        return Math.ceilDiv(blocks(m, n) * batch, (long) multiprocessors) * rows * columns / speed;
+    private double time(long m, long n, long batch, int multiprocessors, TileSpeeds speeds) {
+        return Math.ceilDiv(blocks(m, n) * batch, (long) multiprocessors) * rows * columns / speeds.of(this);
     }
 
     /// Into how many parts k is split so that few tiles keep the device busy; 1 where there are many, or the workspace is too small.

@@ -28,7 +28,7 @@ class GraphingDriverTest {
     private CudaBackend backend = open(driver);
 
     private CudaBackend open(CudaDriver below) {
-        return new CudaBackend(below, BackendOptions.of(notices::add).with(Optional.of(Precision.F32)));
+        return CudaBackend.open(below, BackendOptions.of(notices::add).with(Optional.of(Precision.F32)));
     }
 
     @AfterEach void close() {

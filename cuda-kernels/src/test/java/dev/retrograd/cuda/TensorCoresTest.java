@@ -90,13 +90,13 @@ class TensorCoresTest {
     }
 
     @Test void theTileFollowsTheProblemAndTheDevice() {
-        assertEquals(Tile.T128X128, Tile.choose(32768, 2560, 1, H100, Tile.values()), "many results");
-        assertEquals(Tile.T64X32, Tile.choose(40, 20, 1, H100, Tile.values()), "few results");
-        assertEquals(Tile.T64X64, Tile.choose(256, 1280, 1, H100, Tile.values()), "results for less than one block of each multiprocessor");
+        assertEquals(Tile.T128X128, Tile.choose(32768, 2560, 1, H100, TileSpeeds.table(90), Tile.values()), "many results");
+        assertEquals(Tile.T64X32, Tile.choose(40, 20, 1, H100, TileSpeeds.table(90), Tile.values()), "few results");
+        assertEquals(Tile.T64X64, Tile.choose(256, 1280, 1, H100, TileSpeeds.table(90), Tile.values()), "results for less than one block of each multiprocessor");
         Set<Tile> taken = EnumSet.noneOf(Tile.class);
         for (int m = 64; m <= 8192; m *= 2) {
             for (int n = 32; n <= 2560; n += 32) {
-                taken.add(Tile.choose(m, n, 1, H100, Tile.values()));
+                taken.add(Tile.choose(m, n, 1, H100, TileSpeeds.table(90), Tile.values()));
             }
         }
         assertEquals(EnumSet.allOf(Tile.class), taken);

@@ -22,6 +22,7 @@ import java.util.stream.Stream;
 /// | file | holds |
 /// |---|---|
 /// | `config.json` | every setting, readable by `--config` |
+/// | `kernel-choices.txt` | what a GPU's kernels chose by timing, if anything; resuming follows it |
 /// | `environment.json` | version, Java, system and processor of the last start |
 /// | `metrics.jsonl` | one {@link Metrics} per update |
 /// | `evaluations.jsonl` | mean rewards of fixed images, before, during and after training |
@@ -91,6 +92,11 @@ public final class RunDirectory implements AutoCloseable {
     /// Where a run keeps its settings.
     public static Path configOf(Path run) {
         return run.resolve("config.json");
+    }
+
+    /// Where a run keeps what was chosen by timing.
+    public static Path kernelChoicesOf(Path run) {
+        return run.resolve("kernel-choices.txt");
     }
 
     /// The checkpoints of a run, oldest first.

@@ -25,6 +25,9 @@ import java.util.stream.IntStream;
 /// is reported is that of the lowest block. Faults of kernels are {@link KernelFault}s;
 /// downloading bytes that nothing wrote is one, too.
 public final class EmulatedDriver implements CudaDriver {
+    /// What the first stream is called; the others follow.
+    public static final long FIRST_STREAM = 0x57;
+
     private static final int DRIVER_VERSION = 12060;
     /// Of compute capability 8.6, the least of all that the baseline is for.
     private static final int SHARED_BYTES = 99 * 1024;
@@ -44,6 +47,7 @@ public final class EmulatedDriver implements CudaDriver {
     private long launches;
     private long submissions;
     private int graphs;
+    private int streams;
     private final Set<String> launched = new TreeSet<>();
 
     /// @param memoryBytes of the emulated device
@@ -87,8 +91,13 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     private static final class EmulatedStream implements Stream {
+        final long handle;
         /// where work goes while it is captured; null while it is done at once
         private List<Runnable> captured;
+
+        EmulatedStream(long handle) {
+            this.handle = handle;
+        }
     }
 
     private static final class EmulatedGraph implements Graph {
@@ -275,7 +284,11 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public Stream createStream() {
-        return new EmulatedStream();
+        return new EmulatedStream(FIRST_STREAM + streams++);
+    }
+
+    @Override public long handle(Stream stream) {
+        return ((EmulatedStream) stream).handle;
     }
 
     @Override public void synchronize(Stream stream) {

@@ -57,6 +57,7 @@ public final class Cluster {
             command.setDefaultValueProvider(values);
             program.parseArgs(TRAIN, "--device", device);
             TrainOptions options = ((Train) command.getCommandSpec().userObject()).options();
+            options.checkShared(true);
             return Replicas.open(options, options.request(), options.model().backend(new PrintWriter(Writer.nullWriter())));
         };
     }

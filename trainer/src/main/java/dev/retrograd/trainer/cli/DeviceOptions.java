@@ -2,11 +2,14 @@ package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Products;
+import dev.retrograd.core.BackendOptions.Tiles;
 import dev.retrograd.core.NoDeviceException;
 import dev.retrograd.core.Precision;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.SettingException;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
@@ -29,10 +32,19 @@ final class DeviceOptions {
             description = "Whether a GPU is sent many launches that it had before at a time, for less time between kernels; the result is the same; default: ${DEFAULT-VALUE}.")
     private Switch graphs;
 
+    @Option(names = "--gemm", paramLabel = "WHAT", defaultValue = "ptx",
+            description = "What multiplies matrices on a GPU: ptx (the program's own kernels), cublas (NVIDIA's library for the products that it can do; the host must have it), or auto (the faster one of each shape, measured once and kept with the run); default: ${DEFAULT-VALUE}.")
+    private Products gemm;
+
+    @Option(names = "--tiles", paramLabel = "WHAT", defaultValue = "auto",
+            description = "By which speeds a GPU's kernels choose their tiles: table (of known architectures), measured (once, kept with the run and in the user's cache), or auto: measured where the table lacks the architecture; default: ${DEFAULT-VALUE}.")
+    private Tiles tiles;
+
     @Option(names = "--threads", paramLabel = "N", description = "CPU threads; default: one per core. The result does not depend on it.")
     private Integer threads;
 
     private String opened = "none";
+    private Optional<Path> choices = Optional.empty();
 
     /// Values of a setting that the command line and files name alike.
     enum Switch { ON, OFF }
@@ -73,11 +85,32 @@ final class DeviceOptions {
         return choice.backend();
     }
 
+    /// Has devices that are opened from now on keep what they choose by timing in a run's file, and follow what it has.
+    void keepChoices(Path file) {
+        choices = Optional.of(file);
+    }
+
+    /// Sees to it that devices which share a run all choose alike: by no timing of their own.
+    ///
+    /// @throws SettingException if that was asked for
+    void checkShared(boolean shared) {
+        SettingException.require(!shared || gemm != Products.AUTO, "--gemm", "ptx or cublas on several devices, which must all choose alike", "auto");
+        SettingException.require(!shared || tiles != Tiles.MEASURED, "--tiles", "auto or table on several devices, which must all choose alike", "measured");
+        tiles = shared ? Tiles.TABLE : tiles;
+    }
+
+    /// The folder for caches by the XDG base directory specification.
+    private static Path cache() {
+        String set = System.getenv("XDG_CACHE_HOME");
+        Path caches = set == null || set.isEmpty() || !Path.of(set).isAbsolute() ? Path.of(System.getProperty("user.home"), ".cache") : Path.of(set);
+        return caches.resolve("retrograd");
+    }
+
     private BackendOptions options(PrintWriter out, Optional<Precision> wanted) {
         return BackendOptions.of(notice -> {
             out.println(notice);
             out.flush();
-        }).with(wanted).withGraphs(graphs == Switch.ON);
+        }).with(wanted).with(gemm).with(tiles).withGraphs(graphs == Switch.ON).keeping(choices, Optional.of(cache()));
     }
 
     /// The devices that are asked for, of one type: what is computed must not depend on which one does.

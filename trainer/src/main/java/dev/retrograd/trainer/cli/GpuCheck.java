@@ -2,6 +2,7 @@ package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Products;
 import dev.retrograd.core.Precision;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.OutputFolder;
@@ -38,6 +39,8 @@ final class GpuCheck implements Callable<Integer> {
     private static final int STEPS = 50;
     private static final int QUICK_STEPS = 2;
     private static final int UPDATES = 3;
+    /// Cases of plain products.
+    private static final Pattern PRODUCTS = Pattern.compile("(?i)matmul");
 
     /// Parts of the check.
     enum Part { KERNELS, TRAINING, FULL_SIZE }
@@ -95,6 +98,9 @@ final class GpuCheck implements Callable<Integer> {
                 }
             }
         }
+        if (wanted.contains(Part.KERNELS)) {
+            library(chosen().getFirst(), inputs);
+        }
         TrainingCheck training = new TrainingCheck(device, output);
         Files.createDirectories(output);
         if (wanted.contains(Part.TRAINING)) {
@@ -142,13 +148,27 @@ final class GpuCheck implements Callable<Integer> {
     }
 
     private Opened open(Precision precision) {
-        Devices.Choice choice = new Devices().openGpu(device.toLowerCase(Locale.ROOT), BackendOptions.of(spec.commandLine().getOut()::println).with(Optional.of(precision)));
+        return open(precision, Products.PTX);
+    }
+
+    private Opened open(Precision precision, Products products) {
+        Devices.Choice choice = new Devices().openGpu(device.toLowerCase(Locale.ROOT),
+                BackendOptions.of(spec.commandLine().getOut()::println).with(Optional.of(precision)).with(products));
         return new Opened(choice.backend(), choice.device());
     }
 
     private void kernels(Backend backend, Pattern names, long inputs) {
         try (Backend cpu = new CpuBackend()) {
             new KernelCheck(backend, cpu, inputs, names, this::report).run();
+        }
+    }
+
+    /// The products that cuBLAS can do, by cuBLAS; a host without it is told so.
+    private void library(Precision precision, long inputs) {
+        try (Opened opened = open(precision, Products.CUBLAS); Backend cpu = new CpuBackend()) {
+            new KernelCheck(opened.backend(), cpu, inputs, PRODUCTS, f -> report(new Finding(f.section() + " by cuBLAS", f.name(), f.passed(), f.detail(), f.seconds()))).run();
+        } catch (IllegalStateException e) {
+            spec.commandLine().getOut().println("\nproducts by cuBLAS were not checked: " + e.getMessage());
         }
     }
 

@@ -74,6 +74,7 @@ final class Train implements Callable<Integer> {
         SettingException.require(main.crews().isEmpty() || devices.size() == 1, "--device", "one device on a cluster, the driver's own", String.join(",", devices));
         options.checkShared(devices.size() > 1 || main.crews().isPresent());
         Path folder = from.run().or(() -> Optional.ofNullable(output)).orElseGet(() -> Path.of("runs", LocalDateTime.now().format(RUN_NAME)));
+        options.model().devices().keepChoices(RunDirectory.kernelChoicesOf(folder));
         try (Interrupt interrupt = main.interruptible(); Backend device = options.model().backend(spec.commandLine().getOut(), devices, 0); RunDirectory run = RunDirectory.open(folder)) {
             if (run.isUsed() && resume == null) {
                 throw new IOException(folder + ": holds a run already; go on with --resume " + folder + " or choose another --output");

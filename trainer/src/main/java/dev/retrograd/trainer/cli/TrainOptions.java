@@ -136,6 +136,7 @@ final class TrainOptions {
     ///
     /// @param shared whether several devices compute an update
     void checkShared(boolean shared) {
+        model.devices().checkShared(shared);
         SettingException.require(!shared || trainable == Trainable.LORA, "--trainable", "lora on several devices (a whole model's gradients are too large to be added up in order)", trainable);
     }
 

@@ -41,6 +41,7 @@ class GpuCheckTest {
         CommandLineRun run = CommandLineRun.of("gpu-check", "--device=emulated", "--parts=kernels", "--cases=matrix linearLayersOfASize (7|13)|softmaxOverRowsOfASize 7|longSums|convolution .*Stride", "--output=" + output);
         run.succeeds();
         assertTrue(run.out().startsWith("device emulated:0 (PTX emulator, compute capability 8.0, 4.0 GiB, driver for CUDA 12.6), seed "), run.out());
+        assertTrue(run.out().contains("products by cuBLAS were not checked: cuda: --gemm cublas needs cuBLAS"), run.out());
         JsonNode report = new ObjectMapper().readTree(output.resolve("report.json").toFile());
         assertTrue(report.get("passed").asBoolean());
         assertTrue(report.get("environment").get("device").asText().contains("PTX emulator"));

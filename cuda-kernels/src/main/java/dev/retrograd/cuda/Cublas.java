@@ -1,0 +1,221 @@
+package dev.retrograd.cuda;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Products;
+import dev.retrograd.core.DType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandleProxies;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/// cuBLAS of CUDA 12 or 13, where the host has it, through the few functions that a product needs. They are bound by java.lang.foreign: JCublas, which
+/// would be a further dependency with natives of its own, knows the library of CUDA 12 only. Sums are float32; reductions in 16 bits are not
+/// allowed. One stream and a workspace of its own make results repeat bit for bit.
+///
+/// Source: NVIDIA's cuBLAS documentation, `cublasGemmEx` and `cublasGemmStridedBatchedEx`.
+@SuppressWarnings("restricted")
+final class Cublas implements GemmLibrary {
+    private static final boolean WINDOWS = System.getProperty("os.name").startsWith("Windows");
+    private static final int CUDA_13 = 13000;
+    /// What NVIDIA recommends for Hopper, more than others need.
+    private static final long WORKSPACE = 32L << 20;
+    private static final int NOT_TRANSPOSED = 0;
+    private static final int TRANSPOSED = 1;
+    /// `CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION` of the default mode.
+    private static final int MATH_MODE = 16;
+    private static final int COMPUTE_32F = 68;
+    private static final int COMPUTE_32F_FAST_TF32 = 77;
+    private static final int DEFAULT_ALGORITHM = -1;
+    private static final MemoryLayout[] PRODUCT = {ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT, ADDRESS,
+        ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT};
+    private static final MemoryLayout[] BATCHED = {ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS, JAVA_INT, JAVA_INT,
+        JAVA_LONG, ADDRESS, ADDRESS, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT};
+
+    /// `cublasCreate_v2`, and functions like it.
+    public interface OnHandle {
+        int call(MemorySegment handle);
+    }
+
+    /// `cublasSetStream_v2`.
+    public interface SetStream {
+        int call(MemorySegment handle, MemorySegment stream);
+    }
+
+    /// `cublasSetMathMode`.
+    public interface SetMathMode {
+        int call(MemorySegment handle, int mode);
+    }
+
+    /// `cublasSetWorkspace_v2`.
+    public interface SetWorkspace {
+        int call(MemorySegment handle, MemorySegment memory, long bytes);
+    }
+
+    /// `cublasGemmEx`.
+    public interface GemmEx {
+        int call(MemorySegment handle, int transposeA, int transposeB, int m, int n, int k, MemorySegment alpha, MemorySegment a, int typeA, int lda, MemorySegment b, int typeB, int ldb,
+                MemorySegment beta, MemorySegment c, int typeC, int ldc, int compute, int algorithm);
+    }
+
+    /// `cublasGemmStridedBatchedEx`.
+    public interface GemmStridedBatchedEx {
+        int call(MemorySegment handle, int transposeA, int transposeB, int m, int n, int k, MemorySegment alpha, MemorySegment a, int typeA, int lda, long strideA, MemorySegment b, int typeB,
+                int ldb, long strideB, MemorySegment beta, MemorySegment c, int typeC, int ldc, long strideC, int batch, int compute, int algorithm);
+    }
+
+    private final CudaDriver driver;
+    private final CudaDriver.Stream stream;
+    private final int compute;
+    private final OnHandle destroy;
+    private final GemmEx gemmEx;
+    private final GemmStridedBatchedEx gemmStridedBatchedEx;
+    private final MemorySegment handle;
+    private final long workspace;
+    private final MemorySegment alpha = Arena.ofAuto().allocate(JAVA_FLOAT);
+    private final MemorySegment beta = Arena.ofAuto().allocate(JAVA_FLOAT);
+
+    private Cublas(SymbolLookup library, CudaDriver driver, CudaDriver.Stream stream, boolean tf32) {
+        this.driver = driver;
+        this.stream = stream;
+        compute = tf32 ? COMPUTE_32F_FAST_TF32 : COMPUTE_32F;
+        OnHandle create = bind(library, OnHandle.class, "cublasCreate_v2", ADDRESS);
+        destroy = bind(library, OnHandle.class, "cublasDestroy_v2", ADDRESS);
+        SetStream setStream = bind(library, SetStream.class, "cublasSetStream_v2", ADDRESS, ADDRESS);
+        SetMathMode setMathMode = bind(library, SetMathMode.class, "cublasSetMathMode", ADDRESS, JAVA_INT);
+        SetWorkspace setWorkspace = bind(library, SetWorkspace.class, "cublasSetWorkspace_v2", ADDRESS, ADDRESS, JAVA_LONG);
+        gemmEx = bind(library, GemmEx.class, "cublasGemmEx", PRODUCT);
+        gemmStridedBatchedEx = bind(library, GemmStridedBatchedEx.class, "cublasGemmStridedBatchedEx", BATCHED);
+        MemorySegment streamHandle = MemorySegment.ofAddress(driver.handle(stream));
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment made = arena.allocate(ADDRESS);
+            check("cublasCreate_v2", create.call(made));
+            handle = made.get(ADDRESS, 0);
+        }
+        check("cublasSetStream_v2", setStream.call(handle, streamHandle));
+        check("cublasSetMathMode", setMathMode.call(handle, MATH_MODE));
+        workspace = driver.allocate(WORKSPACE);
+        check("cublasSetWorkspace_v2", setWorkspace.call(handle, MemorySegment.ofAddress(workspace), WORKSPACE));
+    }
+
+    private static <T> T bind(SymbolLookup library, Class<T> type, String name, MemoryLayout... parameters) {
+        MemorySegment function = library.find(name).orElseThrow(() -> new CudaException("cuda: cuBLAS must have the function " + name + ", got a library without it"));
+        return MethodHandleProxies.asInterfaceInstance(type, Linker.nativeLinker().downcallHandle(function, FunctionDescriptor.of(JAVA_INT, parameters)));
+    }
+
+    private static void check(String what, int status) {
+        if (status != 0) {
+            throw new CudaException("cuda: " + what + ": cublasStatus_t must be 0, got " + status);
+        }
+    }
+
+    /// What the library is called on this system, the newest that a driver takes first.
+    ///
+    /// @param driverVersion as in {@link CudaDriver.Device}
+    static List<String> names(int driverVersion) {
+        Stream<String> versions = driverVersion >= CUDA_13 ? Stream.of("13", "12") : Stream.of("12");
+        return versions.map(v -> WINDOWS ? "cublas64_" + v + ".dll" : "libcublas.so." + v).toList();
+    }
+
+    /// The first of these libraries that the host has.
+    static Optional<SymbolLookup> find(List<String> names) {
+        for (String name : names) {
+            try {
+                return Optional.of(SymbolLookup.libraryLookup(name, Arena.global()));
+            } catch (IllegalArgumentException _) {
+                // Not on this host; the next name may be.
+            }
+        }
+        return Optional.empty();
+    }
+
+    /// The library where it is to be used and can be.
+    ///
+    /// @param library its functions, where the host has it
+    /// @param stream that products are done on
+    /// @param tf32 whether float32 operands are rounded to it
+    /// @throws CudaException if it was asked for and is missing, lacks a function, or refuses to work
+    static Optional<GemmLibrary> wanted(BackendOptions options, Optional<SymbolLookup> library, CudaDriver driver, CudaDriver.Stream stream, boolean tf32) {
+        boolean needed = options.products() == Products.CUBLAS;
+        if (needed && library.isEmpty()) {
+            throw new CudaException("cuda: --gemm cublas needs cuBLAS of this driver's CUDA, and none was found (" + String.join(", ", names(driver.device().driverVersion()))
+                    + "); put its folder into " + (WINDOWS ? "PATH" : "LD_LIBRARY_PATH") + ", or use --gemm ptx");
+        }
+        if (options.products() == Products.PTX || library.isEmpty()) {
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(new Cublas(library.get(), driver, stream, tf32));
+        } catch (CudaException e) {
+            if (needed) {
+                throw e;
+            }
+            options.notices().accept(e.getMessage() + "; --gemm auto uses the program's own kernels");
+            return Optional.empty();
+        }
+    }
+
+    /// The library wants columns one after the other: there, a matrix of ours is its transpose, and `cᵀ = op(b)ᵀ·op(a)ᵀ`.
+    @Override public void gemm(Gemm g) {
+        driver.handle(stream);
+        alpha.set(JAVA_FLOAT, 0, g.alpha());
+        beta.set(JAVA_FLOAT, 0, g.accumulate() ? 1 : 0);
+        Matrix a = g.b();
+        Matrix b = g.a();
+        Matrix c = g.c();
+        if (g.batch() == 1) {
+            check("cublasGemmEx", gemmEx.call(handle, operation(a), operation(b), g.n(), g.m(), g.k(), alpha, address(a), code(a), leading(a), address(b), code(b), leading(b), beta, address(c),
+                    code(c), leading(c), compute, DEFAULT_ALGORITHM));
+        } else {
+            check("cublasGemmStridedBatchedEx", gemmStridedBatchedEx.call(handle, operation(a), operation(b), g.n(), g.m(), g.k(), alpha, address(a), code(a), leading(a), a.stride(), address(b),
+                    code(b), leading(b), b.stride(), beta, address(c), code(c), leading(c), c.stride(), g.batch(), compute, DEFAULT_ALGORITHM));
+        }
+    }
+
+    private static int operation(Matrix x) {
+        return x.transposed() ? TRANSPOSED : NOT_TRANSPOSED;
+    }
+
+    private static MemorySegment address(Matrix x) {
+        return MemorySegment.ofAddress(x.address());
+    }
+
+    private static int leading(Matrix x) {
+        return Math.toIntExact(x.columns());
+    }
+
+    /// `cudaDataType`.
+    private static int code(Matrix x) {
+        return switch (x.type()) {
+            case F32 -> 0;
+            case F16 -> 2;
+            case BF16 -> 14;
+            default -> throw new AssertionError(x.type());
+        };
+    }
+
+    /// The types that it multiplies.
+    static boolean takes(DType type) {
+        return type == DType.F32 || type == DType.F16 || type == DType.BF16;
+    }
+
+    @Override public long workspaceBytes() {
+        return WORKSPACE;
+    }
+
+    @Override public void close() {
+        driver.synchronize(stream);
+        check("cublasDestroy_v2", destroy.call(handle));
+        driver.free(workspace);
+    }
+}
