@@ -15,6 +15,8 @@ public final class ArenaPlan {
     public static final long ELSEWHERE = -1;
     /// Of every place: what a GPU reads at once.
     static final int ALIGNMENT = 256;
+    /// So much of the block, as a fraction of it, may be lost to keeping parts at the same places.
+    private static final int ACCEPTED_SHARE = 32;
 
     private final long[] sizes;
     private final long[] offsets;
@@ -51,6 +53,44 @@ public final class ArenaPlan {
     /// @param sizes of the tensors, in the order they are made
     /// @param events `i` where tensor i is made, `~i` where it is freed; one that is never freed is placed elsewhere
     static ArenaPlan of(long[] sizes, int... events) {
+        return of(sizes, events, new int[0]);
+    }
+
+    /// The same for a piece with parts that are alike: what is made and freed within one of them is laid at the block's beginning, and what lives on when one
+    /// begins or ends behind that. So the insides of all parts lie at the same places, however much is kept of those before. Where that would make the
+    /// block much larger, all share the block.
+    ///
+    /// @param cuts numbers of the events before which such a part begins or ends, in order
+    static ArenaPlan of(long[] sizes, int[] events, int[] cuts) {
+        ArenaPlan shared = of(sizes, events, new boolean[sizes.length]);
+        if (cuts.length == 0) {
+            return shared;
+        }
+        ArenaPlan apart = of(sizes, events, alive(sizes.length, events, cuts));
+        return apart.bytes <= shared.bytes + shared.bytes / ACCEPTED_SHARE ? apart : shared;
+    }
+
+    /// Which tensors are alive at a cut.
+    private static boolean[] alive(int count, int[] events, int... cuts) {
+        boolean[] alive = new boolean[count];
+        int[] cutsBefore = new int[count];
+        int passed = 0;
+        for (int position = 0; position < events.length; position++) {
+            while (passed < cuts.length && cuts[passed] <= position) {
+                passed++;
+            }
+            int e = events[position];
+            if (e < 0) {
+                alive[~e] = passed > cutsBefore[~e];
+            } else {
+                cutsBefore[e] = passed;
+            }
+        }
+        return alive;
+    }
+
+    /// @param behind which tensors lie behind all others
+    private static ArenaPlan of(long[] sizes, int[] events, boolean... behind) {
         boolean[] freed = new boolean[sizes.length];
         for (int e : events) {
             if (e < 0) {
@@ -58,22 +98,28 @@ public final class ArenaPlan {
             }
         }
         long[] offsets = new long[sizes.length];
-        Gaps gaps = new Gaps();
+        Gaps first = new Gaps();
+        Gaps second = new Gaps();
         for (int e : events) {
+            int i = e < 0 ? ~e : e;
+            Gaps gaps = behind[i] ? second : first;
             if (e < 0) {
-                gaps.give(offsets[~e], aligned(sizes[~e]));
+                gaps.give(offsets[i], aligned(sizes[i]));
             } else {
-                offsets[e] = freed[e] ? gaps.take(aligned(sizes[e])) : ELSEWHERE;
+                offsets[i] = freed[i] ? gaps.take(aligned(sizes[i])) : ELSEWHERE;
             }
         }
-        return new ArenaPlan(sizes, offsets, gaps.end);
+        for (int i = 0; i < sizes.length; i++) {
+            offsets[i] += behind[i] && freed[i] ? first.most : 0;
+        }
+        return new ArenaPlan(sizes, offsets, first.most + second.most);
     }
 
     private static long aligned(long bytes) {
         return Math.ceilDiv(bytes, (long) ALIGNMENT) * ALIGNMENT;
     }
 
-    /// Unused stretches of a block that grows at its end.
+    /// Unused stretches of a block that grows and shrinks at its end.
     private static final class Gaps {
         private record Gap(long size, long offset) implements Comparable<Gap> {
             @Override public int compareTo(Gap o) {
@@ -84,6 +130,7 @@ public final class ArenaPlan {
         private final NavigableMap<Long, Long> byOffset = new TreeMap<>();
         private final NavigableSet<Gap> bySize = new TreeSet<>();
         private long end;
+        private long most;
 
         private void add(long offset, long size) {
             byOffset.put(offset, size);
@@ -104,13 +151,9 @@ public final class ArenaPlan {
                 }
                 return fit.offset;
             }
-            Map.Entry<Long, Long> last = byOffset.lastEntry();
             long offset = end;
-            if (last != null && last.getKey() + last.getValue() == end) {
-                offset = last.getKey();
-                remove(offset, last.getValue());
-            }
-            end = offset + size;
+            end += size;
+            most = Math.max(most, end);
             return offset;
         }
 
@@ -127,7 +170,11 @@ public final class ArenaPlan {
                 remove(to, above);
                 to += above;
             }
-            add(from, to - from);
+            if (to == end) {
+                end = from;
+            } else {
+                add(from, to - from);
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 
 /// Records when tensors are made and freed inside the scopes of one name, so that a run of the same can lay them into one block.
 ///
@@ -24,17 +25,28 @@ public final class Lifetimes implements MemoryObserver {
     private int happened;
     private Scope inside;
 
-    private record Piece(long[] sizes, int... events) {
+    private final Predicate<String> alike;
+    private int[] cuts = new int[64];
+    private int cut;
+    private Scope part;
+
+    private record Piece(long[] sizes, int[] events, int... cuts) {
     }
 
     /// @param scope name of the scopes; one inside another of the same name is part of it
     public Lifetimes(String scope) {
+        this(scope, _ -> false);
+    }
+
+    /// @param alike names of scopes inside that do the same work again and again, and are to find their tensors at the same places each time
+    public Lifetimes(String scope, Predicate<String> alike) {
         name = scope;
+        this.alike = alike;
     }
 
     /// A plan for each scope that closed, in order.
     public List<ArenaPlan> plans() {
-        return pieces.stream().map(p -> ArenaPlan.of(p.sizes, p.events)).toList();
+        return pieces.stream().map(p -> ArenaPlan.of(p.sizes, p.events, p.cuts)).toList();
     }
 
     @Override public void opened(Scope scope) {
@@ -43,14 +55,28 @@ public final class Lifetimes implements MemoryObserver {
             living.clear();
             made = 0;
             happened = 0;
+            cut = 0;
+        } else if (inside != null && part == null && alike.test(scope.name())) {
+            part = scope;
+            cut();
         }
     }
 
     @Override public void closed(Scope scope) {
-        if (scope == inside) {
+        if (scope == part) {
+            part = null;
+            cut();
+        } else if (scope == inside) {
             inside = null;
-            pieces.add(new Piece(Arrays.copyOf(sizes, made), Arrays.copyOf(events, happened)));
+            pieces.add(new Piece(Arrays.copyOf(sizes, made), Arrays.copyOf(events, happened), Arrays.copyOf(cuts, cut)));
         }
+    }
+
+    private void cut() {
+        if (cut == cuts.length) {
+            cuts = Arrays.copyOf(cuts, 2 * cut);
+        }
+        cuts[cut++] = happened;
     }
 
     @Override public void allocated(Storage storage) {

@@ -10,6 +10,7 @@ import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -69,8 +70,11 @@ class ArenaTest {
     }
 
     private static ArenaPlan plan(long seed) {
+        return plan(seed, new Lifetimes("piece"));
+    }
+
+    private static ArenaPlan plan(long seed, Lifetimes lifetimes) {
         try (PlanBackend plan = new PlanBackend("cpu", 0)) {
-            Lifetimes lifetimes = new Lifetimes("piece");
             plan.memory().observe(lifetimes);
             wander(plan, seed, -1);
             return lifetimes.plans().getFirst();
@@ -80,7 +84,11 @@ class ArenaTest {
     @ParameterizedTest
     @ValueSource(longs = {1, 2, 3, 4, 5})
     void tensorsLieInOneBlockWhereThePlanPutThemAndKeepTheirValues(long seed) {
-        ArenaPlan plan = plan(seed);
+        keepValues(seed, plan(seed));
+        keepValues(seed, plan(seed, new Lifetimes("piece", name -> name.startsWith("scope"))));
+    }
+
+    private static void keepValues(long seed, ArenaPlan plan) {
         try (CpuBackend plain = new CpuBackend(); CpuBackend laid = new CpuBackend()) {
             List<Float> expected = wander(plain, seed, -1);
             laid.memory().replay("piece", _ -> plan);
@@ -120,6 +128,31 @@ class ArenaTest {
         assertEquals(plan.offset(2), plan.offset(5), "256 into the gap of 256");
         assertEquals(plan.offset(0), plan.offset(6), "512 into the gap of 512");
         assertEquals(512 + 3 * 256 + 1024, plan.bytes());
+    }
+
+    /// Each part makes what is kept, and between that what is not.
+    @Test void partsThatAreAlikeFindTheirTensorsAtTheSamePlaces() {
+        long[] sizes = {512, 256, 1024, 512, 256, 1024};
+        int[] events = {0, 1, 2, ~0, ~2, 3, 4, 5, ~3, ~5, ~1, ~4};
+        ArenaPlan apart = ArenaPlan.of(sizes, events, new int[] {0, 5, 5, 10});
+        assertArrayEquals(new long[] {0, 1536, 512, 0, 1792, 512}, offsets(apart));
+        assertEquals(2048, apart.bytes());
+        ArenaPlan shared = ArenaPlan.of(sizes, events);
+        assertArrayEquals(new long[] {0, 512, 768, 0, 768, 1024}, offsets(shared));
+        assertEquals(2048, shared.bytes());
+    }
+
+    /// Parts that keep much, and others that do much: behind each other they would take twice the room.
+    @Test void wherePartsApartWouldTakeMuchMoreAllShareTheBlock() {
+        long[] sizes = {1024, 1024, 256};
+        int[] events = {0, ~0, 2, 1, ~1, ~2};
+        ArenaPlan plan = ArenaPlan.of(sizes, events, new int[] {1, 1, 3, 5});
+        assertEquals(1280, plan.bytes());
+        assertArrayEquals(offsets(ArenaPlan.of(sizes, events)), offsets(plan));
+    }
+
+    private static long[] offsets(ArenaPlan plan) {
+        return IntStream.range(0, plan.allocations()).mapToLong(plan::offset).toArray();
     }
 
     @Test void aTensorThatStaysInTheBlockAgainstThePlanIsNamed() {

@@ -4,20 +4,22 @@ import dev.retrograd.core.Arena;
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.OutOfMemoryException;
 import dev.retrograd.core.Storage;
-import java.util.ArrayDeque;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.OptionalLong;
+import java.util.PriorityQueue;
 
 /// Memory of one device for one stream: the driver's allocations behind a cache of size classes, since a training step asks for the same
-/// sizes again and again. What is freed serves the next tensor at once: the stream's order keeps earlier work apart from later.
+/// sizes again and again. What is freed serves the next tensor at once: the stream's order keeps earlier work apart from later. Of several blocks the
+/// one with the lowest address does, so that the same work finds its tensors at the same addresses whatever order they were freed in before, and its
+/// launches are the same to the byte ({@link GraphingDriver}).
 final class DevicePool implements AutoCloseable {
     /// Classes per doubling: at most 1/8 of a block is slack.
     private static final int CLASSES_PER_DOUBLING = 8;
     private static final int SMALLEST = 256;
 
     private final CudaDriver driver;
-    private final Map<Long, ArrayDeque<Long>> cache = new HashMap<>();
+    private final Map<Long, PriorityQueue<Long>> cache = new HashMap<>();
     private final Memory memory;
     private long reserved;
 
@@ -53,7 +55,7 @@ final class DevicePool implements AutoCloseable {
         }
 
         @Override protected void free() {
-            cache.computeIfAbsent(size, _ -> new ArrayDeque<>()).push(address());
+            cache.computeIfAbsent(size, _ -> new PriorityQueue<>()).add(address());
         }
     }
 
@@ -95,7 +97,8 @@ final class DevicePool implements AutoCloseable {
 
     private Storage allocate(String name, long bytes) {
         long size = sizeClass(bytes);
-        Long reused = cache.getOrDefault(size, new ArrayDeque<>()).poll();
+        PriorityQueue<Long> free = cache.get(size);
+        Long reused = free == null ? null : free.poll();
         return new Cached(name, bytes, size, reused == null ? reserve(name, size) : reused);
     }
 

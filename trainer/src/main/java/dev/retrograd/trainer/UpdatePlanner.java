@@ -9,6 +9,7 @@ import dev.retrograd.core.ArenaPlan;
 import dev.retrograd.core.Lifetimes;
 import dev.retrograd.core.PlanBackend;
 import dev.retrograd.trainer.method.MicroBatch;
+import dev.retrograd.unet.diffusion.DdimChain;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -31,7 +32,7 @@ public final class UpdatePlanner implements AutoCloseable {
     private final OptionalLong budget;
     private final Learner learner;
     private final Map<Set<String>, RecomputationPlan> chosen = new HashMap<>();
-    private Lifetimes lifetimes = new Lifetimes(MicroBatch.SCOPE);
+    private Lifetimes lifetimes = new Lifetimes(MicroBatch.SCOPE, DdimChain::isStep);
 
     /// @param task on the shape-only backend, the model of {@link dev.retrograd.unet.StableDiffusion#shapes}; closed by the caller
     /// @param budget bytes that an update may take beside the backend's workspace; empty for the usual policy
@@ -66,7 +67,7 @@ public final class UpdatePlanner implements AutoCloseable {
 
     /// Runs an update, without making a choice.
     public Pass simulate(int number, Segment.Policy policy) {
-        lifetimes = new Lifetimes(MicroBatch.SCOPE);
+        lifetimes = new Lifetimes(MicroBatch.SCOPE, DdimChain::isStep);
         SegmentTrace trace = new SegmentTrace(plan, policy, lifetimes);
         learner.policy(trace);
         learner.update(new UpdateDraws(task, config, learner.sampler(), learner.trainee().images(), number, images()), Crew.ALONE, Optional.empty());

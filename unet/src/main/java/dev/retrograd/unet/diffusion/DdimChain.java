@@ -16,6 +16,8 @@ import java.util.function.IntFunction;
 /// Each step is a segment. A skipped step runs the UNet unrecorded; the linear path of the latent around it is recorded where something before it
 /// needs a gradient, as upstream, which detaches the predicted noise only. Source: AlignProp (arXiv 2310.03739), algorithm 1.
 public final class DdimChain {
+    private static final String STEP = "step ";
+
     private final UNet unet;
     private final DdimSchedule schedule;
     private final Guidance guidance;
@@ -116,10 +118,15 @@ public final class DdimChain {
         return new Trajectory(latents, predictions);
     }
 
+    /// Whether a scope is that of a step's segment, forward or backward: all of them do the same work.
+    public static boolean isStep(String scope) {
+        return scope.startsWith(STEP);
+    }
+
     /// The guided noise prediction of one step, `[B,H,W,C]`: a segment.
     public Var predict(int step, Var x, Var context) {
         Tape t = x.tape();
-        return t.segment1("step " + step, in -> {
+        return t.segment1(STEP + step, in -> {
             before.accept(step);
             return guidance.mixed(unet.forward(guidance.doubled(in[0]), context, schedule.timestep(step)));
         }, x);
