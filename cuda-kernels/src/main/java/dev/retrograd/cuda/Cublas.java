@@ -76,7 +76,7 @@ final class Cublas implements GemmLibrary {
 
     private final CudaDriver driver;
     private final CudaDriver.Stream stream;
-    private final int compute;
+    private final boolean tf32;
     private final OnHandle destroy;
     private final GemmEx gemmEx;
     private final GemmStridedBatchedEx gemmStridedBatchedEx;
@@ -88,7 +88,7 @@ final class Cublas implements GemmLibrary {
     private Cublas(SymbolLookup library, CudaDriver driver, CudaDriver.Stream stream, boolean tf32) {
         this.driver = driver;
         this.stream = stream;
-        compute = tf32 ? COMPUTE_32F_FAST_TF32 : COMPUTE_32F;
+        this.tf32 = tf32;
         OnHandle create = bind(library, OnHandle.class, "cublasCreate_v2", ADDRESS);
         destroy = bind(library, OnHandle.class, "cublasDestroy_v2", ADDRESS);
         SetStream setStream = bind(library, SetStream.class, "cublasSetStream_v2", ADDRESS, ADDRESS);
@@ -173,6 +173,7 @@ final class Cublas implements GemmLibrary {
         Matrix a = g.b();
         Matrix b = g.a();
         Matrix c = g.c();
+        int compute = tf32 && a.type() == DType.F32 ? COMPUTE_32F_FAST_TF32 : COMPUTE_32F;
         if (g.batch() == 1) {
             check("cublasGemmEx", gemmEx.call(handle, operation(a), operation(b), g.n(), g.m(), g.k(), alpha, address(a), code(a), leading(a), address(b), code(b), leading(b), beta, address(c),
                     code(c), leading(c), compute, DEFAULT_ALGORITHM));

@@ -293,7 +293,7 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
     }
 
     @Override public long handle(Stream stream) {
-        bind();
+        run("stream", () -> { });   // the context is current for whoever uses the handle
         return handleOf(stream).address();
     }
 
