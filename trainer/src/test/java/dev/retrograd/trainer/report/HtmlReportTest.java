@@ -18,16 +18,13 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class HtmlReportTest {
-    private static final List<String> BROWSERS = List.of("chromium", "chromium-browser", "google-chrome");
     private static final String UPDATE = """
             {"update":%d,"k":%d,"loss":%s,"reward_mean":%s,"reward_std":0.5,"grad_norm":0.1,"learning_rate":0.001,"seconds":1.5,"peak_bytes":1048576,"jpeg-size":2.5}
             """;
@@ -84,24 +81,10 @@ class HtmlReportTest {
         }
     }
 
-    /// The page as a browser has it after its scripts ran.
-    private String rendered(String browser, int width) throws IOException, InterruptedException {
-        Path out = temp.resolve("dom-" + width + ".html");
-        Process process = new ProcessBuilder(browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-                "--disable-component-update", "--disable-sync", "--user-data-dir=" + temp.resolve("profile"), "--window-size=" + width + ",1600", "--dump-dom",
-                HtmlReport.write(run).toUri().toString()).redirectOutput(out.toFile()).redirectError(ProcessBuilder.Redirect.DISCARD).start();
-        assertTrue(process.waitFor(90, TimeUnit.SECONDS), "the browser must end");
-        return Files.readString(out);
-    }
-
-    private static Optional<String> browser() {
-        return BROWSERS.stream().filter(name -> Stream.of(System.getenv("PATH").split(":")).anyMatch(p -> Files.isExecutable(Path.of(p, name)))).findFirst();
-    }
-
     @Test void aBrowserDrawsCurvesPicturesAndSettings() throws IOException, InterruptedException {
-        Optional<String> browser = browser();
+        Optional<Browser> browser = Browser.installed();
         assumeTrue(browser.isPresent(), "no browser is installed");
-        String dom = rendered(browser.get(), 390);
+        String dom = browser.get().rendered(HtmlReport.write(run), 390, temp);
         assertTrue(dom.contains("<title>a run · Retrograd</title>"), dom);
         assertTrue(dom.contains("<b>2 of 3</b>"), "updates");
         Matcher charts = Pattern.compile("<canvas[^>]*aria-label=\"([^\"]+)\"[^>]*width=\"(\\d+)\"").matcher(dom);
