@@ -124,7 +124,11 @@ final class Experiment implements Callable<Integer> {
         try (Interrupt interrupt = main.interruptible(); OutputFolder _ = OutputFolder.make(folder)) {
             ExperimentLab lab = new ExperimentLab(main, out, spec.commandLine().getErr(), interrupt, given, new ExperimentLab.Settings(quick, seed, folder, cache, model.embedded(), secondReward));
             lab.requireMeasurable();
-            ExperimentKind.Result result = kind.run(lab, List.of("Command: retrograd experiment " + kind.id() + given.words(), "Date: " + LocalDate.now(ZoneOffset.UTC) + ", seed " + seed + ", " + model.name() + ", reward " + lab.reward() + "."));
+            List<String> about = new ArrayList<>(List.of("Command: retrograd experiment " + kind.id() + given.words(), "Date: " + LocalDate.now(ZoneOffset.UTC) + ", seed " + seed + ", " + model.name() + ", reward " + lab.reward() + "."));
+            if (quick) {
+                about.add("A quick run: so few updates and images that its orderings say little.");
+            }
+            ExperimentKind.Result result = kind.run(lab, about);
             AtomicFile.writeString(folder.resolve("results.csv"), result.numbers().csv());
             result.page().write(folder);
             out.print("\n" + result.claims().text());

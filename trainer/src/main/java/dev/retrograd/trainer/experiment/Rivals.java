@@ -10,6 +10,8 @@ final class Rivals {
     static final String DDPO = "DDPO";
     static final String RWR = "RWR";
     static final String REFL = "ReFL";
+    /// The miniature's unused judge, among the measures.
+    static final String JUDGE = "judge";
 
     private Rivals() {
     }
@@ -38,6 +40,6 @@ final class Rivals {
 
     /// What is watched beside the reward: on the miniature, whether pictures still show what captions say.
     static List<String> watched(Lab lab) {
-        return lab.embedded() ? List.of("judge") : List.of();
+        return lab.embedded() ? List.of(JUDGE) : List.of();
     }
 }

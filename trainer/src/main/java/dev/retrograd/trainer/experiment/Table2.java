@@ -15,7 +15,6 @@ import java.util.SequencedMap;
 final class Table2 implements Study {
     private static final int IMAGES = 2;
     private static final int PROMPTS = 10;
-    private static final String JUDGE = "judge";
     private static final String PAGE = "vote.html";
 
     @Override public Outcome run(Lab lab, ResultPage page) throws IOException {
@@ -37,16 +36,16 @@ final class Table2 implements Study {
                 pairs.add(new BlindPage.Pair("pair " + pairs.size(), prompts.get(i), Rivals.ALIGNPROP, both(ours, i, prompts.size()), rival, both(theirs, i, prompts.size())));
             }
             claims.add(Claim.greater("fidelity (reward): AlignProp > " + rival + ", " + set + " prompts", ours, theirs, lab.reward()));
-            if (measured.measures().contains(JUDGE)) {
-                claims.add(Claim.greater("alignment (judge): AlignProp > " + rival + ", " + set + " prompts", ours, theirs, JUDGE));
+            if (measured.measures().contains(Rivals.JUDGE)) {
+                claims.add(Claim.greater("alignment (judge): AlignProp > " + rival + ", " + set + " prompts", ours, theirs, Rivals.JUDGE));
             }
         }
         AtomicFile.writeString(lab.folder().resolve(PAGE), new BlindPage(pairs, lab.seed()).html());
         page.link(PAGE, "The page for people to vote on: " + pairs.size() + " pairs, two images of each model, sides and order drawn from seed " + lab.seed());
         page.text("Votes that it saves are counted by: retrograd experiment tally VOTES... No person has voted for this page. What follows is measured: the reward, which was trained, and the judge, which nothing was trained on (share of images that show shape and colour of the caption's first object).");
         page.table(measured.table()).heading("Against the paper").table(Claim.table(claims));
-        if (measured.measures().contains(JUDGE)) {
-            page.chart("judge.svg", "The judge's accuracy for each model", findings.dots(JUDGE));
+        if (measured.measures().contains(Rivals.JUDGE)) {
+            page.chart("judge.svg", "The judge's accuracy for each model", findings.dots(Rivals.JUDGE));
         }
         return new Outcome(measured.numbers(), claims, runs);
     }
