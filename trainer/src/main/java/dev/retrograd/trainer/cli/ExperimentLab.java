@@ -39,7 +39,7 @@ final class ExperimentLab implements Lab {
     private static final String EVALUATE = "evaluate";
     private static final String EXPERIMENT = "experiment";
     /// Change where and how fast, and no number.
-    private static final Set<String> NO_MATTER = Set.of("threads", "keep-checkpoints");
+    private static final Set<String> NO_MATTER = Set.of("threads", "keep-checkpoints", "cuda-graphs");
     private static final int HASH_DIGITS = 16;
     /// The paper's.
     private static final String DEFAULT_REWARD = "aesthetic";
