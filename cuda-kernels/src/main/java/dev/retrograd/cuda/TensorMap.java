@@ -16,7 +16,7 @@ public record TensorMap(DType type, long address, long[] sizes, long[] strides, 
     /// What `cuTensorMapEncodeTiled` writes.
     static final int BYTES = 128;
     /// What kernels' parameters must be aligned to.
-    static final int ALIGNMENT = 64;
+    public static final int ALIGNMENT = 64;
     private static final int MOST_AXES = 5;
     private static final int PIECE = 16;
     private static final int MOST_BOX = 256;

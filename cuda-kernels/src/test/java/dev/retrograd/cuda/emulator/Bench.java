@@ -12,8 +12,18 @@ import java.lang.foreign.ValueLayout;
 final class Bench implements AutoCloseable {
     private static final String HEADER = ".version 7.0\n.target sm_80\n.address_size 64\n";
 
-    final EmulatedDriver driver = new EmulatedDriver(1 << 24);
-    private final Stream stream = driver.createStream();
+    final EmulatedDriver driver;
+    private final Stream stream;
+
+    Bench() {
+        this(new EmulatedDriver(1 << 24));
+    }
+
+    /// @param driver closed with this
+    Bench(EmulatedDriver driver) {
+        this.driver = driver;
+        stream = driver.createStream();
+    }
 
     /// The only kernel of a module, whose text lacks the header's three lines.
     Kernel kernel(String name, String text) {

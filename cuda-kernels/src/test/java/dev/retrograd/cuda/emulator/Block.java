@@ -10,6 +10,8 @@ final class Block {
     final int sizeY;
     final int sizeZ;
     final SharedRegion shared;
+    /// null where the program has no asynchronous instruction
+    final BlockAsync async;
     final byte[] arguments;
     final DeviceMemory memory;
     int x;
@@ -28,9 +30,11 @@ final class Block {
         sizeX = grid.threadsX();
         sizeY = grid.threadsY();
         sizeZ = grid.threadsZ();
-        shared = new SharedRegion(program.sharedBytes + dynamicShared, program.sharedGranuleShift);
         local = new Region[program.localBytes == 0 ? 0 : threads()];
         warps = new Warp[Math.ceilDiv(threads(), Warp.LANES)];
+        int sharedBytes = program.sharedBytes + dynamicShared;
+        async = program.asynchronous ? new BlockAsync(this) : null;
+        shared = program.asynchronous ? new OrderedRegion(this, sharedBytes, program.sharedGranuleShift) : new SharedRegion(sharedBytes, program.sharedGranuleShift);
         for (int i = 0; i < warps.length; i++) {
             warps[i] = new Warp(this, i);
         }
@@ -38,6 +42,14 @@ final class Block {
 
     int threads() {
         return sizeX * sizeY * sizeZ;
+    }
+
+    int warpCount() {
+        return warps.length;
+    }
+
+    Warp warp(int index) {
+        return warps[index];
     }
 
     /// A thread's own memory.
@@ -57,6 +69,11 @@ final class Block {
         java.util.Arrays.fill(local, null);
         for (Warp w : warps) {
             w.start();
+        }
+        if (async != null) {
+            async.clear();
+            new Turns(this, warps).run();
+            return;
         }
         while (!allFinished()) {
             for (Warp w : warps) {
@@ -80,7 +97,7 @@ final class Block {
 
     /// Either all warps have ended or all wait at the same barrier.
     private void checkBarrier() {
-        Op.Barrier first = warps[0].waiting();
+        Op first = warps[0].waiting();
         for (Warp w : warps) {
             if (w.waiting() != first) {
                 Warp waits = w.waiting() == null ? warps[0] : w;

@@ -43,9 +43,10 @@ final class Decoder {
     private Program program() {
         List<Op> ops = new ArrayList<>();
         int granule = 4;
+        Set<Register> sums = AsyncDecoder.sums(kernel.body());
         for (Statement s : kernel.body()) {
             now = s;
-            Op op = instruction();
+            Op op = guarded(instruction(), sums);
             op.line = s.line();
             if (s.guard() != null) {
                 op.guard = s.guard().index();
@@ -65,6 +66,12 @@ final class Decoder {
             }
         }
         return slots.program(ops.toArray(Op[]::new), Integer.numberOfTrailingZeros(granule));
+    }
+
+    /// Watches the registers that wgmma sums in.
+    private Op guarded(Op op, Set<Register> sums) {
+        int[] slots = now.operands().stream().flatMap(AsyncDecoder::registers).filter(sums::contains).mapToInt(this::source).toArray();
+        return slots.length == 0 || op instanceof WarpGroups.MultiplyAsync ? op : new WarpGroups.Guarded(op, slots);
     }
 
     /// Bytes of an access that may go to shared memory.
@@ -94,10 +101,12 @@ final class Decoder {
             case "bar", "barrier" -> barrier(modifiers);
             case "shfl" -> shuffle(parts);
             case "vote" -> new LaneOps.Vote(parts[2], parts[2].equals("ballot") ? result(0, "b32") : ((Register) in(0)).index(), predicate(in(1)), operand(2, "b32"));
-            case "cp" -> asyncCopy(parts);
+            case "cp" -> parts.length > 2 && parts[2].equals("bulk") ? new AsyncDecoder(this).decode(now.opcode()) : asyncCopy(parts);
+            case "mbarrier", "wgmma", "setmaxnreg", "elect", "trap" -> new AsyncDecoder(this).decode(now.opcode());
             case "ldmatrix" -> loadMatrix(parts, modifiers);
             case "mma" -> multiply(parts);
-            case "membar", "fence", "prefetch" -> new Op.Nothing();
+            case "fence" -> modifiers.contains("proxy") || modifiers.contains("mbarrier_init") ? new AsyncDecoder(this).decode(now.opcode()) : new Op.Nothing();
+            case "membar", "prefetch" -> new Op.Nothing();
             default -> arithmetic(parts[0], modifiers, type);
         };
         if (op == null) {
@@ -110,14 +119,29 @@ final class Decoder {
         return new PtxException("ptx, line " + now.line() + " of " + kernel.name() + ": unknown instruction " + now.opcode());
     }
 
-    private Operand in(int i) {
+    Operand in(int i) {
         if (i >= now.operands().size()) {
             throw unknown();
         }
         return now.operands().get(i);
     }
 
-    private int operand(int i, String type) {
+    /// Slot of a constant of 32 bits.
+    int constant(int value) {
+        return slots.constant(value, false);
+    }
+
+    /// Slot of an operand of at most 32 bits that is read.
+    int source(Operand o) {
+        return slots.source(o, false, now.line());
+    }
+
+    /// Slot of an operand of at most 32 bits that is written.
+    int target(Operand o) {
+        return slots.target(o, false, now.line());
+    }
+
+    int operand(int i, String type) {
         return slots.source(in(i), PtxTypes.bytes(type) == 8, now.line());
     }
 
@@ -125,7 +149,7 @@ final class Decoder {
         return slots.target(in(i), PtxTypes.bytes(type) == 8, now.line());
     }
 
-    private PredicateOperand predicate(Operand o) {
+    PredicateOperand predicate(Operand o) {
         return slots.predicate(o, now.line());
     }
 
@@ -195,6 +219,7 @@ final class Decoder {
         long window = switch (parts[toSpace ? 2 : 1]) {
             case "shared" -> MemoryOps.SHARED_WINDOW;
             case "local" -> MemoryOps.LOCAL_WINDOW;
+            case "param" -> MemoryOps.PARAM_WINDOW;
             default -> 0;
         };
         return new Op.Alu(IntegerOps.find(toSpace ? "sub.u64" : "add.u64"), true, result(0, "u64"), operand(1, "u64"), slots.constant(window, true));
@@ -217,7 +242,10 @@ final class Decoder {
         if (modifiers.contains("warp")) {
             return new LaneOps.WarpBarrier(operand(0, "b32"));
         }
-        return modifiers.contains("sync") && now.operands().size() == 1 ? new Op.Barrier() : null;
+        if (!modifiers.contains("sync")) {
+            return null;
+        }
+        return now.operands().size() == 1 ? new Op.Barrier() : new Op.PartialBarrier(operand(0, "b32"), operand(1, "b32"));
     }
 
     private Op shuffle(String[] parts) {
@@ -298,7 +326,7 @@ final class Decoder {
         return fits ? new MatrixOps.Multiply(element, k, slotsOf(in(0), false, true), a, b, slotsOf(in(3), false, false)) : null;
     }
 
-    private Place place(Address address, String[] parts) {
+    Place place(Address address, String[] parts) {
         List<String> words = Arrays.asList(parts);
         Space space = words.contains("global") || words.contains("const") ? Space.GLOBAL
                 : words.contains("shared") || words.contains("shared::cta") ? Space.SHARED

@@ -217,6 +217,9 @@ public final class EmulatedDriver implements CudaDriver {
 
     @Override public Module load(String name, String text) {
         PtxModule ptx = PtxParser.parse(text);
+        if (ptx.target().endsWith("a") && !ptx.target().equals("sm_" + computeCapability + "a")) {
+            throw new CudaException("cuda: module '" + name + "' was refused: it is for " + ptx.target() + " only, the device is sm_" + computeCapability);
+        }
         Map<String, Long> globals = new HashMap<>();
         for (Variable v : ptx.variables()) {
             if (!v.space().equals("shared")) {
@@ -230,10 +233,11 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public void allowSharedBytes(Kernel kernel, int bytes) {
-        if (bytes > mostShared) {
-            throw new CudaException("cuda: " + kernel.name() + ": shared memory must be at most " + mostShared + " bytes, got " + bytes);
+        int all = bytes + ((EmulatedKernel) kernel).program.sharedBytes;
+        if (all > mostShared) {
+            throw new CudaException("cuda: " + kernel.name() + ": shared memory must be at most " + mostShared + " bytes, got " + all);
         }
-        ((EmulatedKernel) kernel).sharedBytes = Math.max(SHARED_BYTES_UNASKED, bytes);
+        ((EmulatedKernel) kernel).sharedBytes = Math.max(SHARED_BYTES_UNASKED, all);
     }
 
     @Override public long[] encode(TensorMap map) {

@@ -2,9 +2,10 @@ package dev.retrograd.cuda.emulator;
 
 /// Loads and stores. Every access is checked: inside its memory, aligned, and read only where something was written.
 final class MemoryOps {
-    /// Where generic addresses show a block's shared memory and a thread's own.
+    /// Where generic addresses show a block's shared memory, a thread's own, and the arguments.
     static final long SHARED_WINDOW = 0x1_0000_0000L;
     static final long LOCAL_WINDOW = 0x2_0000_0000L;
+    static final long PARAM_WINDOW = 0x3_0000_0000L;
     static final long WINDOW_BYTES = 0x1_0000_0000L;
 
     enum Space {
@@ -65,7 +66,7 @@ final class MemoryOps {
     }
 
     static KernelFault unwritten(Warp w, Op op, int lane, Region region, int at, int bytes) {
-        return w.fault(op, lane, "read of memory that nothing wrote: " + bytes + " bytes at byte " + at + " of " + region.name);
+        return w.fault(op, lane, region.unwritten(at, bytes) + ": " + bytes + " bytes at byte " + at + " of " + region.name);
     }
 
     /// A load of one or several values per lane; the whole must be aligned to its size.

@@ -13,7 +13,7 @@ abstract class Op {
     boolean negated;
 
     Op() {
-        control = this instanceof Branch || this instanceof Exit || this instanceof Barrier;
+        control = this instanceof Branch || this instanceof Exit || this instanceof Barrier || this instanceof Mbarriers.TryWait;
     }
 
     abstract void run(Warp w, int mask);
@@ -40,9 +40,40 @@ abstract class Op {
     }
 
     /// All threads of the block wait for each other.
-    static final class Barrier extends Op {
+    static class Barrier extends Op {
+        /// Which barrier the first lane waits at.
+        int id(Warp w) {
+            return 0;
+        }
+
+        /// How many threads wait for each other.
+        int threads(Warp w) {
+            return w.block.threads();
+        }
+
         @Override void run(Warp w, int mask) {
             throw new IllegalStateException("a barrier is taken by the warp itself");
+        }
+    }
+
+    /// Some threads of the block, whole warps of them, wait for each other.
+    static final class PartialBarrier extends Barrier implements Asynchronous {
+        private final int id;
+        private final int threads;
+
+        /// @param id slot of the barrier's number
+        /// @param threads slot of how many wait
+        PartialBarrier(int id, int threads) {
+            this.id = id;
+            this.threads = threads;
+        }
+
+        @Override int id(Warp w) {
+            return w.r[id];
+        }
+
+        @Override int threads(Warp w) {
+            return w.r[threads];
         }
     }
 

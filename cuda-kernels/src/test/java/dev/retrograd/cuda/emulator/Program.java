@@ -1,5 +1,6 @@
 package dev.retrograd.cuda.emulator;
 
+import java.util.Arrays;
 import java.util.Map;
 
 /// A decoded kernel: what all its launches share.
@@ -17,6 +18,8 @@ final class Program {
     final int sharedBytes;
     final int sharedGranuleShift;
     final int localBytes;
+    /// whether some instruction lets warps wait for less than the whole block
+    final boolean asynchronous;
 
     Program(String name, int parameterBytes, Op[] ops, int[] narrowTemplate, long[] wideTemplate, int predicates, Map<String, Integer> specials,
             int sharedBytes, int sharedGranuleShift, int localBytes) {
@@ -30,5 +33,6 @@ final class Program {
         this.sharedBytes = sharedBytes;
         this.sharedGranuleShift = sharedGranuleShift;
         this.localBytes = localBytes;
+        asynchronous = Arrays.stream(ops).anyMatch(Asynchronous.class::isInstance);
     }
 }

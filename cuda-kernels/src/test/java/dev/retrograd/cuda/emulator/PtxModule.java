@@ -67,6 +67,10 @@ record PtxModule(String version, String target, Map<String, Kernel> kernels, Lis
     record Address(Operand base, long offset) implements Operand {
     }
 
+    /// `[base, {x, y, …}]`: a tensor map and coordinates in it.
+    record TensorAddress(Operand base, Vector coordinates) implements Operand {
+    }
+
     /// `{a, b, …}`.
     record Vector(List<Operand> parts) implements Operand {
     }

@@ -14,6 +14,7 @@ import dev.retrograd.cuda.emulator.PtxModule.Sink;
 import dev.retrograd.cuda.emulator.PtxModule.Special;
 import dev.retrograd.cuda.emulator.PtxModule.Statement;
 import dev.retrograd.cuda.emulator.PtxModule.Symbol;
+import dev.retrograd.cuda.emulator.PtxModule.TensorAddress;
 import dev.retrograd.cuda.emulator.PtxModule.Variable;
 import dev.retrograd.cuda.emulator.PtxModule.Vector;
 import java.nio.ByteBuffer;
@@ -231,6 +232,11 @@ final class PtxParser {
     private Operand operand() {
         if (accept("[")) {
             Operand base = single();
+            if (accept(",")) {
+                TensorAddress tensor = new TensorAddress(base, (Vector) operand());
+                expect("]");
+                return tensor;
+            }
             long offset = accept("+") ? number() : 0;
             expect("]");
             return new Address(base, offset);

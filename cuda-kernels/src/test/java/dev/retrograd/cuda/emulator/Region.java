@@ -71,6 +71,11 @@ class Region {
         }
     }
 
+    /// Why bytes cannot be read that nothing wrote.
+    String unwritten(int i, int bytes) {
+        return "read of memory that nothing wrote";
+    }
+
     /// Called before a thread reads; shared memory looks for races.
     void reading(Warp w, Op op, int lane, int i, int bytes) {
     }

@@ -6,7 +6,7 @@ import java.util.Arrays;
 ///
 /// Threads of one warp are also ordered by `bar.warp.sync`. Remembered per granule are the last writer, and the last reader or that there
 /// were several: an entry holds the block's barrier count (32 bits), the warp's (20) and who (12).
-final class SharedRegion extends Region {
+class SharedRegion extends Region {
     private static final int WHO = 0xFFF;
     private static final int SEVERAL_OF_WARP = 1025;
     private static final int SEVERAL = WHO;

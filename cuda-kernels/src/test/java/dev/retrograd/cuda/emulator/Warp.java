@@ -21,13 +21,22 @@ final class Warp {
     /// how often `bar.warp.sync` was passed
     int barriers;
     final AsyncCopies copies = new AsyncCopies();
+    final WarpGroups groups = new WarpGroups();
+    /// what this warp knows of each warp's clock, its own among them, and of each mbarrier's completed phases
+    final int[] seen;
+    /// how often it fenced ordinary writes for asynchronous readers, and initialised mbarriers for bulk copies
+    int proxyFences;
+    int initFences;
     Region lastGlobal;
     long executed;
     private final Program program;
     private final int[] pc = new int[LANES];
     private int alive;
     /// where it waits, or null
-    private Op.Barrier waiting;
+    private Op waiting;
+    private Op last;
+    private Mbarriers.Mbarrier blocker;
+    private int blockedParity;
 
     Warp(Block block, int index) {
         this.block = block;
@@ -36,6 +45,7 @@ final class Warp {
         r = program.narrowTemplate.clone();
         q = program.wideTemplate.clone();
         p = new int[program.predicates];
+        seen = new int[block.warpCount() + Mbarriers.MOST];
         int threads = Math.min(LANES, block.threads() - index * LANES);
         exists = threads == LANES ? ALL : (1 << threads) - 1;
         fill("%laneid", l -> l);
@@ -69,6 +79,11 @@ final class Warp {
         waiting = null;
         barriers = 0;
         copies.clear();
+        groups.clear();
+        Arrays.fill(seen, 0);
+        seen[index] = 1;
+        proxyFences = 0;
+        initFences = 0;
     }
 
     /// Number of a lane's thread in the block.
@@ -80,8 +95,32 @@ final class Warp {
         return alive == 0;
     }
 
-    Op.Barrier waiting() {
+    Op waiting() {
         return waiting;
+    }
+
+    /// The instruction that ended its threads.
+    Op last() {
+        return last;
+    }
+
+    /// Waits at a barrier no longer.
+    void pass() {
+        waiting = null;
+    }
+
+    void blockedBy(Mbarriers.Mbarrier b, int parity) {
+        blocker = b;
+        blockedParity = parity;
+    }
+
+    Mbarriers.Mbarrier blocker() {
+        return blocker;
+    }
+
+    /// Whether it waits for nothing, or no longer: barriers are passed by another's hand.
+    boolean canGo() {
+        return waiting == null || waiting instanceof Mbarriers.TryWait && blocker.done(blockedParity);
     }
 
     /// Copies the lanes in the mask from one slot to another.
@@ -149,11 +188,18 @@ final class Warp {
                 }
             } else if (op instanceof Op.Exit) {
                 alive &= ~m;
+                last = op;
                 mask &= ~m;
                 at++;
                 if (mask == 0) {
                     break;
                 }
+            } else if (op instanceof Mbarriers.TryWait wait) {
+                if (m != 0 && !wait.passes(this, m)) {
+                    waiting = wait;
+                    break;
+                }
+                at++;
             } else if (op instanceof Op.Barrier barrier) {
                 if (m != exists) {
                     throw fault(op, Integer.numberOfTrailingZeros(m), "divergent barrier: all threads of the block must reach it, only lanes 0x"
