@@ -15,8 +15,9 @@ import java.util.function.Consumer;
 /// @param notices is told, in a sentence each, what a user should know while it computes
 public record BackendOptions(Optional<Precision> precision, boolean graphs, Products products, Tiles tiles, Optional<Path> choices, Optional<Path> cache, Consumer<String> notices) {
 
-    /// The program's own kernels, cuBLAS for whatever it can do, or the faster one of each shape, measured when it comes for the first time.
-    public enum Products { AUTO, PTX, CUBLAS }
+    /// The program's own kernels, among them those for compute capability 9.0 where they can be used, cuBLAS for whatever it can do, or the faster one of `PTX`
+    /// and `CUBLAS` at each shape, measured when it comes for the first time.
+    public enum Products { AUTO, PTX, HOPPER, CUBLAS }
 
     /// The table of known architectures, a measurement, or that for architectures that the table does not have.
     public enum Tiles { AUTO, TABLE, MEASURED }

@@ -43,28 +43,34 @@ public final class CudaBackend implements Backend {
 
     /// @param driver closed with the backend
     public static CudaBackend open(CudaDriver driver, BackendOptions options) {
-        return open(driver, options, options.products() == Products.PTX ? Optional.empty() : Cublas.find(Cublas.names(driver.device().driverVersion())));
+        boolean asks = options.products() == Products.AUTO || options.products() == Products.CUBLAS;
+        return open(driver, options, asks ? Cublas.find(Cublas.names(driver.device().driverVersion())) : Optional.empty());
     }
 
     /// @param cublas the library's functions where the host has it
     static CudaBackend open(CudaDriver below, BackendOptions options, Optional<SymbolLookup> cublas) {
+        boolean hopper = options.products() == Products.HOPPER;
+        if (hopper) {
+            Requirements.hopper(below.device());
+        }
         CudaDriver driver = options.graphs() ? new GraphingDriver(below, options.notices()) : below;
         CudaDriver.Stream stream = driver.createStream();
         Precision precision = options.precision().orElse(CudaProvider.PRECISIONS.getFirst());
         KernelChoices choices = new KernelChoices(Requirements.describe(driver.device()), () -> PtxText.stamp("matmul_bf16"), options.choices(), options.cache(), options.notices());
         Optional<VendorProducts> vendor = Cublas.wanted(options, cublas, driver, stream, precision == Precision.TF32).map(c -> new VendorProducts(c, options.products(), driver, stream, choices));
         boolean measures = options.tiles() == Tiles.MEASURED || options.tiles() == Tiles.AUTO && TileSpeeds.known(driver.device().computeCapability()).isEmpty();
-        return new CudaBackend(driver, stream, precision, vendor, measures ? Optional.of(choices) : Optional.empty());
+        return new CudaBackend(driver, stream, precision, vendor, hopper, measures ? Optional.of(choices) : Optional.empty());
     }
 
     /// Without CUDA graphs and other libraries, tiles from the table.
     ///
     /// @param driver closed with the backend
     public CudaBackend(CudaDriver driver, Precision precision) {
-        this(driver, driver.createStream(), precision, Optional.empty(), Optional.empty());
+        this(driver, driver.createStream(), precision, Optional.empty(), false, Optional.empty());
     }
 
-    private CudaBackend(CudaDriver driver, CudaDriver.Stream stream, Precision precision, Optional<VendorProducts> vendor, Optional<KernelChoices> tiles) {
+    /// @param hopper whether products of 16-bit operands run on kernels for compute capability 9.0
+    private CudaBackend(CudaDriver driver, CudaDriver.Stream stream, Precision precision, Optional<VendorProducts> vendor, boolean hopper, Optional<KernelChoices> tiles) {
         this.driver = driver;
         this.stream = stream;
         this.precision = precision;
@@ -76,7 +82,7 @@ public final class CudaBackend implements Backend {
         elementwise = new ElementwiseKernels(launcher);
         reductions = new ReductionKernels(launcher, driver, stream);
         cores = new TensorCores(launcher, driver, stream, precision, tiles);
-        matrices = new MatrixKernels(launcher, cores, vendor);
+        matrices = new MatrixKernels(launcher, cores, vendor, hopper ? Optional.of(new HopperProducts(cores, driver)) : Optional.empty());
         convolutions = new ConvolutionKernels(launcher, cores);
         attention = new AttentionKernels(launcher);
         norms = new NormKernels(launcher, driver);

@@ -25,12 +25,15 @@ final class MatrixKernels {
     private final Launcher launcher;
     private final TensorCores cores;
     private final Optional<VendorProducts> vendor;
+    private final Optional<HopperProducts> hopper;
 
     /// @param vendor what may do products without an epilogue
-    MatrixKernels(Launcher launcher, TensorCores cores, Optional<VendorProducts> vendor) {
+    /// @param hopper what does products of 16-bit operands where it can
+    MatrixKernels(Launcher launcher, TensorCores cores, Optional<VendorProducts> vendor, Optional<HopperProducts> hopper) {
         this.launcher = launcher;
         this.cores = cores;
         this.vendor = vendor;
+        this.hopper = hopper;
     }
 
     void matmul(Tensor a, boolean transposeA, Tensor b, boolean transposeB, Tensor y) {
@@ -98,6 +101,10 @@ final class MatrixKernels {
     }
 
     private void tensorProduct(DType type, Tensor a, boolean transposeA, Tensor b, boolean transposeB, TensorCores.Finish finish, int m, int n, int k, int batch) {
+        if (hopper.isPresent() && HopperProducts.takes(type, a, b)) {
+            hopper.get().launch(type, a, transposeA, b, transposeB, finish, m, n, k, batch);
+            return;
+        }
         String name = TensorCores.name(type);
         String layout = (transposeA ? "m" : "k") + (transposeB ? "k" : "n");
         Tile tile = cores.tile(m, n, batch, layout.equals("mk") ? ONE_TILE : TILES);

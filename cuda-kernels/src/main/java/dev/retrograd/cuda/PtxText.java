@@ -15,6 +15,7 @@ import org.tukaani.xz.XZInputStream;
 /// most of what they say.
 final class PtxText {
     static final String ENDING = ".ptx.xz";
+    private static final String HOPPER = "_sm90";
     private static final Pattern FIRST_LINE = Pattern.compile("^// (\\w+)\\.cu, SHA-256 ", Pattern.MULTILINE);
 
     private PtxText() {
@@ -44,9 +45,14 @@ final class PtxText {
         return read(module).lines().limit(2).collect(Collectors.joining("; "));
     }
 
-    /// What the names of a family's modules begin with: `matmul` of `matmul_bf16`.
+    /// What the names of a family's modules begin with: `matmul` of `matmul_bf16`, `matmul_sm90` of `matmul_sm90_bf16`.
     static String family(String module) {
-        return module.split("_", 2)[0];
+        return module.split("_", 2)[0] + (hopper(module) ? HOPPER : "");
+    }
+
+    /// Whether the text of a module is for compute capability 9.0 and nothing else.
+    static boolean hopper(String module) {
+        return module.contains(HOPPER);
     }
 
     /// The texts of a family by their modules, in the order of names.

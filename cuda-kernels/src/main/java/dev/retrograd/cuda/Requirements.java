@@ -9,6 +9,8 @@ public final class Requirements {
     private static final String DRIVER_PACKAGE = "470.42";
     /// What the PTX is for.
     static final int COMPUTE_CAPABILITY = 80;
+    /// CUDA 12.0, the first that compiles PTX 8.0.
+    private static final int HOPPER_DRIVER = 12000;
     /// What {@link CudaDriver#encode} and clusters of blocks need.
     private static final int TENSOR_MAPS = 90;
     /// Less holds the driver's own data and the code, and hardly a model.
@@ -39,6 +41,14 @@ public final class Requirements {
         if (device.computeCapability() < TENSOR_MAPS) {
             throw new CudaException("cuda: tensor maps: compute capability must be " + capability(TENSOR_MAPS) + " or more (Hopper), got " + capability(device.computeCapability())
                     + " of " + device.name());
+        }
+    }
+
+    /// @throws CudaException unless the device runs kernels for compute capability 9.0, and its driver compiles them
+    static void hopper(CudaDriver.Device device) {
+        if (device.computeCapability() != HopperProducts.COMPUTE_CAPABILITY || device.driverVersion() < HOPPER_DRIVER) {
+            throw new CudaException("cuda: --gemm hopper needs compute capability " + capability(HopperProducts.COMPUTE_CAPABILITY) + " and a driver for CUDA " + cuda(HOPPER_DRIVER)
+                    + " or newer, got " + describe(device) + "; use --gemm ptx");
         }
     }
 

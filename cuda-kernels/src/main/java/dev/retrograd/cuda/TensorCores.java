@@ -158,9 +158,21 @@ final class TensorCores implements AutoCloseable {
         return finish.struct(workspace);
     }
 
+    /// Empty arguments for the next launch.
+    LaunchArguments arguments() {
+        return launcher.arguments();
+    }
+
     /// Launches, with the arguments that were written last, and adds up what was split.
     void launch(String module, String kernel, Tile tile, Finish finish, long m, long n, long batch, int splits) {
-        launcher.launch(module, kernel + "_" + tile.suffix(), tile.grid(m, n, batch, splits));
+        launch(module, kernel + "_" + tile.suffix(), tile.grid(m, n, batch, splits), 0, finish, m, n, batch, splits);
+    }
+
+    /// The same for a kernel of another grid.
+    ///
+    /// @param sharedBytes dynamic shared memory of each block
+    void launch(String module, String kernel, LaunchGrid grid, int sharedBytes, Finish finish, long m, long n, long batch, int splits) {
+        launcher.launch(module, kernel, grid, sharedBytes);
         if (splits > 1) {
             launcher.arguments().i64s(struct(finish)).i64(m).i64(n).i64(batch).i32(splits);
             launcher.overElements("matmul", "matmul_sum_splits", m * n * batch);

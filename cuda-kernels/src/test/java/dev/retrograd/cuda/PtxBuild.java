@@ -25,8 +25,8 @@ import org.tukaani.xz.XZOutputStream;
 /// Compiles the CUDA sources to the PTX that is checked in; the module's README has the command. Whatever source has changed is compiled anew, with
 /// CUDA 13's nvcc on the path. With `--text DIR` it writes what is checked in, uncompressed, to a folder instead: to be read, or to be given to ptxas.
 ///
-/// The text is for compute_80, and its `.version` is lowered to 7.0, which every driver from CUDA 11.0 on reads. Its first lines name the
-/// source, the hash of all that it was compiled from, and the compiler. Compression adds no name and no time: equal texts, equal bytes.
+/// The text is for compute_80, and its `.version` is lowered to 7.0, which every driver from CUDA 11.0 on reads; that of sources for compute capability 9.0
+/// (`…_sm90….cu`) is for compute_90a, and its version 8.0, of CUDA 12.0. Its first lines name the source, the hash of all that it was compiled from, and the compiler. Compression adds no name and no time: equal texts, equal bytes.
 public final class PtxBuild {
     private static final Path SOURCES = Path.of("src/main/cuda");
     private static final Path TEXTS = Path.of("src/main/resources/dev/retrograd/cuda");
@@ -135,13 +135,13 @@ public final class PtxBuild {
     static String compile(Path source) throws IOException, InterruptedException {
         Path output = Files.createTempFile("retrograd", ".ptx");
         try {
-            String log = run("nvcc", "-ptx", "-std=c++17", "-arch=compute_80", "-o", output.toString(), source.toString());
+            String log = run("nvcc", "-ptx", "-std=c++17", "-arch=compute_" + (PtxText.hopper(name(source)) ? "90a" : "80"), "-o", output.toString(), source.toString());
             if (Files.size(output) == 0) {
                 throw new IOException("nvcc " + source + ": " + log);
             }
             String body = Files.readString(output).lines()
                     .filter(l -> !l.startsWith("//"))
-                    .map(l -> l.startsWith(".version") ? ".version 7.0" : l)
+                    .map(l -> l.startsWith(".version") ? version(source) : l)
                     .collect(Collectors.joining("\n", "", "\n"));
             return stamp(source) + "// " + compiler().orElseThrow() + "\n" + body.stripLeading();
         } finally {
@@ -149,7 +149,21 @@ public final class PtxBuild {
         }
     }
 
-    private static String run(String... command) throws IOException, InterruptedException {
+    private static String version(Path source) {
+        return ".version " + (PtxText.hopper(name(source)) ? "8.0" : "7.0");
+    }
+
+    /// The architecture that the text of a source is for, as compilers of PTX call it.
+    static String architecture(Path source) {
+        return PtxText.hopper(name(source)) ? "sm_90a" : "sm_80";
+    }
+
+    /// How the text of a source goes on after what names it.
+    static String header(Path source) {
+        return "\n" + version(source) + "\n.target " + architecture(source) + "\n";
+    }
+
+    static String run(String... command) throws IOException, InterruptedException {
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String log = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         if (process.waitFor() != 0) {

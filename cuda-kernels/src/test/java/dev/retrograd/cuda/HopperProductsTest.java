@@ -1,0 +1,188 @@
+package dev.retrograd.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.retrograd.core.BackendContract;
+import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.DType;
+import dev.retrograd.core.Precision;
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.Spec;
+import dev.retrograd.core.Tensor;
+import dev.retrograd.core.Unary;
+import dev.retrograd.core.contract.ContractCase;
+import dev.retrograd.core.testing.RandomValues;
+import dev.retrograd.cuda.emulator.EmulatedDriver;
+import java.util.Arrays;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+
+/// Products on warpgroups fulfil the contract on the emulator, and agree with those of the baseline's kernels.
+class HopperProductsTest {
+    private static final long DEVICE_BYTES = 64L << 20;
+    private static final List<Precision> PRECISIONS = List.of(Precision.BF16, Precision.FP16);
+    private static final Map<Precision, EmulatedDriver> DRIVERS = new EnumMap<>(Precision.class);
+    private static final Map<Precision, CudaBackend> HOPPER = new EnumMap<>(Precision.class);
+    private static final Map<Precision, CudaBackend> BASELINE = new EnumMap<>(Precision.class);
+
+    private final RandomValues random = new RandomValues(5);
+
+    private static BackendOptions options(Precision p) {
+        return BackendOptions.of(notice -> {
+            throw new AssertionError(notice);
+        }).with(Optional.of(p)).with(BackendOptions.Products.HOPPER).with(BackendOptions.Tiles.TABLE).withGraphs(false);
+    }
+
+    @BeforeAll static void start() {
+        for (Precision p : PRECISIONS) {
+            DRIVERS.put(p, EmulatedDriver.hopper(DEVICE_BYTES));
+            HOPPER.put(p, CudaBackend.open(DRIVERS.get(p), options(p)));
+            BASELINE.put(p, new CudaBackend(new EmulatedDriver(DEVICE_BYTES), p));
+        }
+    }
+
+    @AfterAll static void end() {
+        Set<String> missed = new TreeSet<>();
+        for (Precision p : PRECISIONS) {
+            missed.addAll(EmulatedDriver.kernels(PtxText.read("matmul_sm90_" + TensorCores.name(p.activations()))));
+            missed.removeAll(DRIVERS.get(p).launched());
+        }
+        HOPPER.values().forEach(CudaBackend::close);
+        BASELINE.values().forEach(CudaBackend::close);
+        assertEquals(Set.of(), missed, "kernels that no test launches");
+        DRIVERS.values().forEach(d -> assertEquals(0, d.allocations()));
+    }
+
+    /// Without what the baseline's kernels do here, too: low-rank layers, and sizes whose rows bulk copies cannot read.
+    @TestFactory Stream<DynamicTest> contract() {
+        return PRECISIONS.stream().flatMap(p -> BackendContract.tests(p + " ", ContractCase.all(p).stream()
+                .filter(c -> c.family().equals("matrix") && !c.name().contains("lowRank") && !c.name().matches(".* (7|13|207)")).toList(), (c, seed) -> c.run(HOPPER.get(p), seed)));
+    }
+
+    private static Tensor tensor(CudaBackend b, DType type, float[] values, int... dims) {
+        Tensor wide = b.floats("wide", Shape.of(dims), values);
+        Tensor t = b.empty("t", wide.spec().with(type));
+        b.convert(wide, t);
+        return t;
+    }
+
+    private interface Work {
+        Tensor run(CudaBackend b);
+    }
+
+    /// Runs on both, and compares: sums of float32 in another order, rounded to 16 bits.
+    private static void agree(String what, Precision p, Work work) {
+        float[] expected = BASELINE.get(p).toFloats(work.run(BASELINE.get(p)));
+        float[] got = HOPPER.get(p).toFloats(work.run(HOPPER.get(p)));
+        double scale = 0;
+        for (float v : expected) {
+            scale = Math.max(scale, Math.abs(v));
+        }
+        double ulp = p == Precision.BF16 ? 0x1p-7 : 0x1p-10;
+        for (int i = 0; i < expected.length; i++) {
+            assertTrue(Math.abs(got[i] - expected[i]) <= ulp * Math.abs(expected[i]) + 1e-5 * scale, what + " " + p + ", element " + i + ": " + expected[i] + " expected, got " + got[i]);
+        }
+    }
+
+    private Tensor product(CudaBackend b, Precision p, int[] batch, boolean shared, int m, int n, int k, boolean ta, boolean tb, float[] left, float[] right) {
+        Tensor x = tensor(b, p.activations(), left, with(batch, ta ? k : m, ta ? m : k));
+        Tensor w = tensor(b, p.activations(), right, with(shared ? new int[0] : batch, tb ? n : k, tb ? k : n));
+        Tensor y = b.empty("y", new Spec(Shape.of(with(batch, m, n)), p.activations()));
+        b.matmul(x, ta, w, tb, y);
+        return y;
+    }
+
+    private static int[] with(int[] batch, int rows, int columns) {
+        int[] dims = Arrays.copyOf(batch, batch.length + 2);
+        dims[batch.length] = rows;
+        dims[batch.length + 1] = columns;
+        return dims;
+    }
+
+    private void compare(int[] batch, boolean shared, int m, int n, int k) {
+        int matrices = Arrays.stream(batch).reduce(1, Math::multiplyExact);
+        float[] left = random.normal(matrices * m * k);
+        float[] right = random.normal((shared ? 1 : matrices) * n * k);
+        for (Precision p : PRECISIONS) {
+            for (int t = 0; t < 4; t++) {
+                boolean ta = (t & 1) != 0;
+                boolean tb = (t & 2) != 0;
+                agree(m + "x" + n + "x" + k + (ta ? " aᵀ" : "") + (tb ? " bᵀ" : ""), p, b -> product(b, p, batch, shared, m, n, k, ta, tb, left, right));
+            }
+        }
+    }
+
+    @Test void tailsInEveryDirectionAgreeWithTheBaseline() {
+        compare(new int[0], false, 136, 392, 72);
+        compare(new int[0], false, 128, 256, 64);
+        compare(new int[0], false, 8, 16, 8);
+    }
+
+    @Test void aLongSumGoesRoundTheRing() {
+        compare(new int[0], false, 40, 136, 1040);
+    }
+
+    @Test void batchesWithOwnAndSharedMatricesAgreeWithTheBaseline() {
+        compare(new int[] {2, 2}, false, 72, 136, 24);
+        compare(new int[] {3}, true, 16, 24, 40);
+    }
+
+    @Test void everyEpilogueAgreesWithTheBaseline() {
+        int m = 70;
+        int n = 200;
+        int k = 136;
+        float[] left = random.normal(m * k);
+        float[] right = random.normal(2 * n * k);
+        float[] bias = random.normal(2 * n);
+        float[] rest = random.normal(m * 2 * n);
+        for (Precision p : PRECISIONS) {
+            DType type = p.activations();
+            agree("SiLU", p, b -> {
+                Tensor y = b.empty("y", new Spec(Shape.of(m, 2 * n), type));
+                b.linearActivated(tensor(b, type, left, m, k), tensor(b, type, right, 2 * n, k), b.floats("bias", Shape.of(2 * n), bias), Unary.SILU, y);
+                return y;
+            });
+            agree("residual", p, b -> {
+                Tensor y = tensor(b, type, rest, m, 2 * n);
+                b.linearResidual(tensor(b, type, left, m, k), tensor(b, type, right, 2 * n, k), b.floats("bias", Shape.of(2 * n), bias), y, y);
+                return y;
+            });
+            agree("GEGLU", p, b -> {
+                Tensor y = b.empty("y", new Spec(Shape.of(m, n), type));
+                Tensor hidden = b.empty("hidden", new Spec(Shape.of(m, 2 * n), type));
+                b.linearGeglu(tensor(b, type, left, m, k), tensor(b, type, right, 2 * n, k), b.floats("bias", Shape.of(2 * n), bias), hidden, y);
+                return y;
+            });
+        }
+    }
+
+    @Test void whatBulkCopiesCannotReadGoesToTheBaseline() {
+        CudaBackend b = HOPPER.get(Precision.BF16);
+        Tensor odd = tensor(b, DType.BF16, random.normal(16 * 12), 16, 12);
+        Tensor wide = tensor(b, DType.F32, random.normal(16 * 16), 16, 16);
+        Tensor even = tensor(b, DType.BF16, random.normal(16 * 16), 16, 16);
+        assertTrue(HopperProducts.takes(DType.BF16, even, even));
+        assertEquals(List.of(false, false, false), Stream.of(odd, wide, tensor(b, DType.F16, random.normal(64), 8, 8)).map(t -> HopperProducts.takes(DType.BF16, even, t)).toList());
+    }
+
+    @Test void otherDevicesRefuseTheOptionAndTheText() {
+        try (EmulatedDriver ampere = new EmulatedDriver(1 << 20)) {
+            assertEquals("cuda: --gemm hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0, 0.0 GiB, driver for CUDA 12.6; use --gemm ptx",
+                    assertThrows(CudaException.class, () -> CudaBackend.open(ampere, options(Precision.BF16))).getMessage());
+            assertEquals("cuda: module 'matmul_sm90_bf16' was refused: it is for sm_90a only, the device is sm_80",
+                    assertThrows(CudaException.class, () -> ampere.load("matmul_sm90_bf16", PtxText.read("matmul_sm90_bf16"))).getMessage());
+        }
+    }
+}

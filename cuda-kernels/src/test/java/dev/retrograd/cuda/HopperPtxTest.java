@@ -1,0 +1,45 @@
+package dev.retrograd.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.retrograd.cuda.emulator.EmulatedDriver;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/// What ptxas says of the kernels for compute capability 9.0, where it is at hand. {@link PtxTest} has the compiler of CUDA 12.0 say it, too.
+class HopperPtxTest {
+    /// Of 384 threads that share 65536.
+    private static final int REGISTERS = 168;
+
+    private static boolean hasPtxas() throws InterruptedException {
+        try {
+            return !PtxBuild.run("ptxas", "--version").isEmpty();
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    @Test void nothingIsSpilledAndProductsStayAsynchronous(@TempDir Path folder) throws IOException, InterruptedException {
+        assumeTrue(hasPtxas(), "no ptxas on the path");
+        List<String> modules = PtxBuild.sources(Path.of("")).stream().map(PtxBuild::name).filter(PtxText::hopper).toList();
+        assertEquals(List.of("matmul_sm90_bf16", "matmul_sm90_f16"), modules);
+        for (String module : modules) {
+            Path text = Files.writeString(folder.resolve(module + ".ptx"), PtxText.read(module));
+            String log = PtxBuild.run("ptxas", "-arch=sm_90a", "-v", "-o", folder.resolve(module + ".cubin").toString(), text.toString());
+            assertFalse(log.contains("wgmma.mma_async instructions are serialized") || log.contains("setmaxnreg"), log);
+            List<KernelUse> kernels = KernelUse.of(log);
+            assertEquals(EmulatedDriver.kernels(PtxText.read(module)).size(), kernels.size(), log);
+            for (KernelUse k : kernels) {
+                assertEquals(0, k.spilledBytes(), k.name());
+                assertTrue(k.registers() <= REGISTERS, k.name() + ": " + k.registers() + " registers");
+            }
+        }
+    }
+}
