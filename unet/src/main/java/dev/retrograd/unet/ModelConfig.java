@@ -26,6 +26,8 @@ public final class ModelConfig {
     private static final ObjectMapper JSON = JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
     /// Of a value that a message shows.
     private static final int SHOWN_LENGTH = 100;
+    /// Far above any real model's; products of a few of these still fit in 64 bits.
+    private static final int LARGEST_SIZE = 1 << 20;
     /// A configuration with more entries than this in a list is no model of ours.
     private static final int LONGEST_LIST = 1024;
 
@@ -108,10 +110,7 @@ public final class ModelConfig {
     /// A positive integer.
     public int integer(String key) throws ModelFormatException {
         JsonNode n = take(key);
-        if (n == null || !n.isInt() || n.intValue() < 1) {
-            throw wrong(key, "a positive integer", n);
-        }
-        return n.intValue();
+        return positive(key, n, n, "a positive integer");
     }
 
     /// An integer, zero and below included, with a default for a missing key.
@@ -177,12 +176,20 @@ public final class ModelConfig {
         JsonNode n = list(key);
         int[] values = new int[n.size()];
         for (int i = 0; i < values.length; i++) {
-            if (!n.get(i).isInt() || n.get(i).intValue() < 1) {
-                throw wrong(key, "a list of positive integers", n);
-            }
-            values[i] = n.get(i).intValue();
+            values[i] = positive(key, n, n.get(i), "a list of positive integers");
         }
         return values;
+    }
+
+    /// @param size in `of`, the value of `key`
+    private int positive(String key, JsonNode of, JsonNode size, String required) throws ModelFormatException {
+        if (size == null || !size.isInt() || size.intValue() < 1) {
+            throw wrong(key, required, of);
+        }
+        if (size.intValue() > LARGEST_SIZE) {
+            throw wrong(key, "at most " + LARGEST_SIZE, of);
+        }
+        return size.intValue();
     }
 
     /// A list of `count` numbers.

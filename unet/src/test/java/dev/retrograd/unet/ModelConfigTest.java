@@ -46,6 +46,8 @@ class ModelConfigTest {
         "attention_head_dim|[4, 4]|unet: 'attention_head_dim' must be one number or a list of 4, got [4,4]",
         "layers_per_block|0|unet: 'layers_per_block' must be a positive integer, got 0",
         "layers_per_block|absent|unet: 'layers_per_block' must be a positive integer, got nothing",
+        "layers_per_block|2000000000|unet: 'layers_per_block' must be at most 1048576, got 2000000000",
+        "block_out_channels|[32, 32, 1000000000, 64]|unet: 'block_out_channels' must be at most 1048576, got [32,32,1000000000,64]",
         "block_out_channels|[]|unet: 'block_out_channels' must be a non-empty list, got []",
         "norm_eps|'small'|unet: 'norm_eps' must be a number, got \"small\""})
     void refusesAUNetByName(String key, String value, String message) {

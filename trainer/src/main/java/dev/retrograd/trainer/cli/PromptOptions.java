@@ -12,7 +12,7 @@ import picocli.CommandLine.Option;
 final class PromptOptions {
     private static final String USUAL = BuiltInPrompts.ANIMALS.id();
 
-    @Option(names = "--prompts", paramLabel = "LIST", description = "animals, books (animals and books, for concept removal), hps, world (captions of the model inside the jar), shapes (a colour and a shape alone), their unseen animals-eval, books-eval, hps-eval, world-eval, shapes-eval, or a file: one prompt per line, .jsonl (texts or objects with prompt or text), .json (a list of these, as HPSv2's own), or a folder of such files; default: animals.")
+    @Option(names = "--prompts", paramLabel = "LIST", description = "animals, books (animals and books, for concept removal), hps, world (captions of the model inside the jar), shapes (a colour and a shape alone), their unseen animals-eval, books-eval, hps-eval, world-eval, shapes-eval, world-check (256 more captions of combinations that the model never saw), or a file: one prompt per line, .jsonl (texts or objects with prompt or text), .json (a list of these, as HPSv2's own), or a folder of such files; default: animals.")
     private String prompts;
 
     @Option(names = "--prompt", paramLabel = "TEXT", split = Settings.SEPARATOR, hideParamSyntax = true, description = "A single prompt; may be repeated; instead of --prompts.")

@@ -35,8 +35,10 @@ import picocli.CommandLine.Option;
 final class RewardOptions {
     /// Images that a black box in a sum is given together with.
     private static final int AT_ONCE = 1;
+    /// What is raised where nothing is named.
+    static final String DEFAULT = "compressibility";
 
-    @Option(names = "--reward", paramLabel = "REWARD[:WEIGHT][@TARGET]", split = ",|" + Settings.SEPARATOR, defaultValue = "compressibility", hideParamSyntax = true,
+    @Option(names = "--reward", paramLabel = "REWARD[:WEIGHT][@TARGET]", split = ",|" + Settings.SEPARATOR, defaultValue = DEFAULT, hideParamSyntax = true,
             description = "compressibility (minus the KB of a JPEG file, estimated), incompressibility, aesthetic (LAION's predictor, about 1..10), hps (human preference of image and prompt, version 2: the cosine, of which papers print ten times), "
                     + "pickscore (which image people pick: cosine times the model's logit scale), clip (cosine of image and prompt), concept-removal (1 - OWL-ViT's confidence in --query), object-count (-|--count - objects|, by OWL-ViT), "
                     + "fitted (a head that fit-reward made), or one of --plugin. Several add up, each times its weight, 1 where none is given; aesthetic@7 is -|7 - aesthetic|; default: ${DEFAULT-VALUE}.")

@@ -93,10 +93,10 @@ final class SettingsLayers {
         }
     }
 
-    /// The one reward that is raised, which may be wrong; empty if several are, or none is named.
+    /// The one reward that is raised, which may be wrong; empty if several are.
     private static String reward(Settings asked, String... args) {
         List<String> given = values("--reward", args);
-        String all = given.isEmpty() ? asked.get("reward").orElse("") : String.join(Settings.SEPARATOR, given);
+        String all = given.isEmpty() ? asked.get("reward").orElse(RewardOptions.DEFAULT) : String.join(Settings.SEPARATOR, given);
         return RewardChoice.only(all).orElse("");
     }
 

@@ -2,12 +2,19 @@ package dev.retrograd.trainer.pretrain;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.retrograd.autograd.Segment;
+import dev.retrograd.autograd.Tape;
+import dev.retrograd.autograd.Var;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.RandomStream;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.rewards.clip.ClipModel;
+import dev.retrograd.unet.ModelConfig;
 import dev.retrograd.unet.StableDiffusion;
+import dev.retrograd.unet.vae.VaeConfig;
+import dev.retrograd.unet.vae.VaeDecoder;
+import dev.retrograd.unet.vae.VaeEncoder;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -23,7 +30,8 @@ import java.util.function.Consumer;
 
 /// Measures whether the finished model draws what captions say: how often the judge's answers about generated pictures are those of their
 /// captions, and how often the small CLIP prefers their captions to those that differ in a word; against captions that belong to other pictures, for
-/// combinations that training showed and for held-out ones. The same of painted pictures says what the two could find at best.
+/// combinations that training showed and for held-out ones. The same of painted pictures says what the two could find at best, and how they come back from
+/// their latents what the VAE loses.
 final class Check {
     private static final int MOST_AT_ONCE = 64;
     /// Shape and colour of an object, both right.
@@ -51,7 +59,7 @@ final class Check {
         report.put("steps", Generation.STEPS);
         report.put("guidance", Generation.GUIDANCE);
         try (StableDiffusion model = StableDiffusion.load(backend, files.model()); ModelFolder.Frozen<Judge> judge = ModelFolder.read(backend, files.judgeWeights(), Judge::new);
-                ClipModel clip = ClipModel.load(backend, files.clip())) {
+                ClipModel clip = ClipModel.load(backend, files.clip()); ModelFolder.Frozen<VaeEncoder> encoder = encoder()) {
             Generation generation = new Generation(backend, texts -> model.encodeText(model.tokenize(texts)), model.unet(), model.vaeDecoder(), model.schedule());
             for (World.Part part : World.Part.values()) {
                 String name = Caption.word(part);
@@ -61,6 +69,9 @@ final class Check {
                 Result real = measure(part, judge.model(), clip, (examples, _) -> examples.images(backend), name + "-real");
                 write(report.putObject(name + "_real_pictures"), real);
                 print(lines, name + ", real pictures", real);
+                double psnr = reconstruction(encoder.model(), model.vaeDecoder(), part);
+                report.put(name + "_reconstruction_psnr", psnr);
+                lines.accept("check %s, real pictures through the VAE: psnr %.1f dB".formatted(name, psnr));
             }
         }
         Configs.write(files.root().resolve("report.json"), report.toPrettyString() + "\n");
@@ -96,6 +107,28 @@ final class Check {
         }
         Verdicts verdicts = new Verdicts(answers);
         return new Result(accuracies(verdicts, scenes), accuracies(verdicts, others(scenes)), accuracies(clipOwn), accuracies(clipOthers));
+    }
+
+    private ModelFolder.Frozen<VaeEncoder> encoder() throws IOException {
+        VaeConfig config = VaeConfig.of(ModelConfig.read(files.model().resolve("vae/config.json")));
+        return ModelFolder.read(backend, files.vaeWeights(), w -> new VaeEncoder(config, w));
+    }
+
+    /// How near painted pictures come back from the means of their latents: the ratio of the greatest difference of two pixels, 2, to the mean one, in dB.
+    private double reconstruction(VaeEncoder encoder, VaeDecoder decoder, World.Part part) {
+        double squares = 0;
+        int count = 0;
+        for (int i = 0; count < recipe.measured(); i++) {
+            Examples examples = Examples.draw(recipe, StageKey.CHECK, part.ordinal() * recipe.measured() + i, Math.min(MOST_AT_ONCE, recipe.measured() - count), part);
+            int pictures = examples.scenes().size();
+            try (Scope _ = backend.memory().open("reconstruction"); Tape t = new Tape(backend, Segment.Policy.STORE_ALL)) {
+                Var image = t.constant(examples.images(backend));
+                Var back = t.unrecorded(() -> decoder.forward(encoder.mean(encoder.forward(image))));
+                squares += pictures * (double) backend.toFloats(Terms.l2(back, image).value())[0];
+            }
+            count += pictures;
+        }
+        return 10 * Math.log10(4 * count / squares);
     }
 
     private static List<Scene> others(List<Scene> scenes) {

@@ -18,9 +18,11 @@ import java.util.stream.Collectors;
 /// The folder gets `model` (a diffusers folder), `clip`, `judge`, `preference`, `samples` (grids of each stage as it learns), `checkpoints`, `losses.csv` and
 /// `report.json`.
 public final class Pretraining {
+    private static final String LOSSES = "losses.csv";
     private static final int PRINT_EVERY = 20;
     private static final int SAMPLES_PER_STAGE = 12;
-    private static final int CHECKPOINTS_PER_STAGE = 12;
+    /// A kill loses about so much work at most: what comes out does not depend on when checkpoints are written.
+    private static final double SECONDS_BETWEEN_CHECKPOINTS = 20;
     /// Grids of a stage's beginning: after so many updates, and after twice as many as before each.
     private static final int FIRST_SAMPLE = 50;
 
@@ -108,6 +110,7 @@ public final class Pretraining {
             Path checkpoint = folder.resolve("checkpoints/" + stage.name() + ".safetensors");
             if (Files.exists(checkpoint)) {
                 fit.restore(checkpoint);
+                forgetLossesAfter(stage.name(), fit.step());
                 lines.accept(stage.name() + ": goes on at step " + fit.step());
             }
             long weights = stage.parameters().stream().mapToLong(p -> p.value().elements()).sum();
@@ -128,23 +131,23 @@ public final class Pretraining {
     private boolean fit(Stage stage, Fit fit, Path checkpoint) throws IOException {
         int steps = stage.settings().steps();
         int sampleEvery = Math.max(1, steps / SAMPLES_PER_STAGE);
-        int saveEvery = Math.max(1, steps / CHECKPOINTS_PER_STAGE);
-        long reported = System.nanoTime();
+        long saved = System.nanoTime();
+        long reported = saved;
         int reportedStep = fit.step();
         while (!fit.done()) {
             Fit.Update update = fit.update(t -> stage.loss(t, fit.step()));
             boolean stopping = stop.getAsBoolean();
             if (fit.step() == 1 || fit.step() % PRINT_EVERY == 0 || fit.done()) {
-                // Of the updates since the last line: the first ones of a process are slow, and what else runs on the machine changes.
-                report(stage, update, (System.nanoTime() - reported) / 1e9 / (fit.step() - reportedStep));
+                report(stage, update, secondsSince(reported), fit.step() - reportedStep);
                 reported = System.nanoTime();
                 reportedStep = fit.step();
             }
             if (shows(fit.step(), sampleEvery) || fit.done()) {
                 sample(stage, fit);
             }
-            if (fit.step() % saveEvery == 0 || fit.done() || stopping) {
+            if (secondsSince(saved) >= SECONDS_BETWEEN_CHECKPOINTS || fit.done() || stopping) {
                 fit.save(checkpoint);
+                saved = System.nanoTime();
             }
             if (stopping && !fit.done()) {
                 lines.accept(stage.name() + ": stopped after step " + fit.step() + "; started again, it goes on from there");
@@ -159,12 +162,35 @@ public final class Pretraining {
         return step % every == 0 || step < every && step % FIRST_SAMPLE == 0 && Integer.bitCount(step / FIRST_SAMPLE) == 1;
     }
 
-    private void report(Stage stage, Fit.Update update, double secondsPerStep) throws IOException {
+    private static double secondsSince(long nanos) {
+        return (System.nanoTime() - nanos) / 1e9;
+    }
+
+    /// The pace is that of the updates since the last line: what else runs on the machine changes. Too few tell none: the first ones of a process are slow.
+    private void report(Stage stage, Fit.Update update, double seconds, int steps) throws IOException {
         String losses = update.losses().entrySet().stream().map(e -> e.getKey() + " " + number(e.getValue())).collect(Collectors.joining("  "));
-        lines.accept("%s %d/%d  %s  norm %s  %.2f s/step, %s left".formatted(stage.name(), update.step() + 1, stage.settings().steps(), losses, number(update.gradientNorm()), secondsPerStep,
-                duration(secondsPerStep * (stage.settings().steps() - update.step() - 1))));
+        double secondsPerStep = seconds / steps;
+        int left = stage.settings().steps() - update.step() - 1;
+        String pace = steps < PRINT_EVERY && left > 0 ? "" : "  %.2f s/step, %s left".formatted(secondsPerStep, duration(secondsPerStep * left));
+        lines.accept("%s %d/%d  %s  norm %s%s".formatted(stage.name(), update.step() + 1, stage.settings().steps(), losses, number(update.gradientNorm()), pace));
         String row = stage.name() + "," + (update.step() + 1) + "," + String.join(",", update.losses().values().stream().map(Pretraining::number).toList()) + "\n";
-        Files.writeString(folder.resolve("losses.csv"), row, java.nio.file.StandardOpenOption.CREATE, java.nio.file.StandardOpenOption.APPEND);
+        Files.writeString(folder.resolve(LOSSES), row, java.nio.file.StandardOpenOption.CREATE, java.nio.file.StandardOpenOption.APPEND);
+    }
+
+    /// What an update after the checkpoint wrote is written again.
+    private void forgetLossesAfter(String stage, int step) throws IOException {
+        Path file = folder.resolve(LOSSES);
+        if (Files.exists(file)) {
+            String[] row;
+            StringBuilder kept = new StringBuilder();
+            for (String line : Files.readAllLines(file)) {
+                row = line.split(",", 3);
+                if (!row[0].equals(stage) || Integer.parseInt(row[1]) <= step) {
+                    kept.append(line).append('\n');
+                }
+            }
+            AtomicFile.writeString(file, kept.toString());
+        }
     }
 
     private void sample(Stage stage, Fit fit) throws IOException {

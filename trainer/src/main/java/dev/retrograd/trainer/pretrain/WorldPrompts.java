@@ -11,18 +11,24 @@ public final class WorldPrompts {
     private static final long SEED = 0x776F726C64L;
     private static final int TRAINING = 45;
     private static final int HELD_OUT = 12;
+    private static final int CHECK = 256;
 
     private WorldPrompts() {
     }
 
     /// Captions of combinations that the model was trained on; as many as the animals.
     public static List<String> training() {
-        return captions(World.Part.TRAINING, TRAINING);
+        return captions(World.Part.TRAINING, TRAINING, 0);
     }
 
     /// Captions whose first object no training picture or caption ever showed.
     public static List<String> heldOut() {
-        return captions(World.Part.HELD_OUT, HELD_OUT);
+        return captions(World.Part.HELD_OUT, HELD_OUT, 0);
+    }
+
+    /// Enough other captions of that kind to tell accuracies within a few percent.
+    public static List<String> check() {
+        return captions(World.Part.HELD_OUT, CHECK, HELD_OUT);
     }
 
     /// `a red triangle` and the like: three colours of each shape, none of them held out. Size, place, texture and background are left open, as they are by a
@@ -47,12 +53,13 @@ public final class WorldPrompts {
         return List.copyOf(captions);
     }
 
-    private static List<String> captions(World.Part part, int count) {
+    /// @param after so many captions that other lists have
+    private static List<String> captions(World.Part part, int count, int after) {
         RandomStream random = RandomStream.keyed(SEED, part.ordinal());
         Set<String> captions = new LinkedHashSet<>();
-        while (captions.size() < count) {
+        while (captions.size() < after + count) {
             captions.add(Caption.FULL.of(World.draw(random, part)));
         }
-        return List.copyOf(captions);
+        return captions.stream().skip(after).toList();
     }
 }

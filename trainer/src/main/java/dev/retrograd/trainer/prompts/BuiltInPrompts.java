@@ -28,6 +28,8 @@ public enum BuiltInPrompts {
     WORLD("world", WorldPrompts::training),
     /// 12 captions of shapes in colours that the miniature never saw together
     WORLD_EVAL("world-eval", WorldPrompts::heldOut),
+    /// 256 other captions of such combinations, to measure by
+    WORLD_CHECK("world-check", WorldPrompts::check),
     /// 24 shapes of the miniature's world, colour and shape alone
     SHAPES("shapes", WorldPrompts::shapes),
     /// 24 others, a third of them combinations that the miniature never saw
@@ -59,6 +61,7 @@ public enum BuiltInPrompts {
             case HPS, HPS_EVAL -> HPS_EVAL;
             case WORLD, WORLD_EVAL -> WORLD_EVAL;
             case SHAPES, SHAPES_EVAL -> SHAPES_EVAL;
+            case WORLD_CHECK -> WORLD_CHECK;
         };
     }
 

@@ -60,6 +60,15 @@ class MethodOptionsTest {
         assertFalse(preset.contains("learning-rate"), "a flag's: " + preset);
     }
 
+    @Test void theRewardThatNothingNamesHasItsLayerToo() throws IOException {
+        Path unnamed = temp.resolve("unnamed");
+        CommandLineRun.train("--output=" + unnamed).succeeds();
+        Path named = temp.resolve("named");
+        CommandLineRun.train("--reward=compressibility", "--output=" + named).succeeds();
+        assertEquals(config(named), config(unnamed));
+        assertTrue(config(unnamed).get("kl-coefficient").doubleValue() > 0, "the layer's");
+    }
+
     @Test void aRunStopsEarlyOnceItsImagesAreTooAlikeAndSaysWhatItMeasured() throws IOException {
         Path run = temp.resolve("run");
         CommandLineRun trained = CommandLineRun.train("--updates=4", "--sample-every=1", "--diversity-prompts=1", "--diversity-floor=1.9", "--kl-coefficient=0.1", "--sampler=edict", "--output=" + run);

@@ -67,6 +67,20 @@ class PretrainingTest {
             assertArrayEquals(bytes(whole, file), bytes(resumed, file), file);
         }
         loads(whole);
+        assertEquals(Files.readString(whole.resolve("losses.csv")), Files.readString(resumed.resolve("losses.csv")));
+    }
+
+    /// A kill leaves the checkpoint of an earlier update than the log's last.
+    @Test void lossesAfterTheCheckpointAreForgotten() throws IOException {
+        Recipe recipe = Recipe.rehearsal(4, 2);
+        assertFalse(run(recipe, folder, List.of("judge"), 2));
+        Path losses = folder.resolve("losses.csv");
+        String logged = Files.readString(losses);
+        assertTrue(logged.startsWith("judge,1,"), logged);
+        Files.writeString(losses, "vae,3,0.5\n" + logged + "judge,3,0.25\n");
+        assertTrue(run(recipe, folder, List.of("judge"), Integer.MAX_VALUE));
+        List<String> rows = Files.readAllLines(losses);
+        assertEquals(List.of("vae,3", "judge,1", "judge,4"), rows.stream().map(r -> r.substring(0, r.indexOf(',', r.indexOf(',') + 1))).toList());
     }
 
     private static void loads(Path root) throws IOException {
@@ -86,6 +100,10 @@ class PretrainingTest {
             assertTrue(accuracy >= 0 && accuracy <= 1, part + " " + accuracy);
             double chosen = report.path(part).path("clip").path("figure").asDouble(-1);
             assertTrue(chosen >= 0 && chosen <= 1, part + " " + chosen);
+        }
+        for (String part : List.of("training", "held_out")) {
+            double psnr = report.path(part + "_reconstruction_psnr").asDouble(-1);
+            assertTrue(psnr > 0 && psnr < 100, part + " " + psnr);
         }
         try (SafeTensors vae = SafeTensors.open(files.vaeWeights())) {
             assertEquals(Shape.of(80, 80), vae.spec("encoder.mid_block.attentions.0.to_q.weight").shape(), "as diffusers has it");

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -16,7 +17,8 @@ class WorldPromptsTest {
         assertEquals(WorldPrompts.training(), WorldPrompts.training());
         HashSet<String> all = new HashSet<>(WorldPrompts.training());
         all.addAll(WorldPrompts.heldOut());
-        assertEquals(57, all.size());
+        all.addAll(WorldPrompts.check());
+        assertEquals(45 + 12 + 256, all.size());
         for (String prompt : all) {
             for (String word : prompt.split(" ")) {
                 assertTrue(Caption.vocabulary().contains(word), word + " in '" + prompt + "'");
@@ -47,9 +49,11 @@ class WorldPromptsTest {
                 }
             }
         }
-        long heldOutFirst = WorldPrompts.heldOut().stream().filter(p -> Arrays.stream(Figure.values()).anyMatch(f -> Arrays.stream(Paint.values())
+        List<String> heldOut = new ArrayList<>(WorldPrompts.heldOut());
+        heldOut.addAll(WorldPrompts.check());
+        long heldOutFirst = heldOut.stream().filter(p -> Arrays.stream(Figure.values()).anyMatch(f -> Arrays.stream(Paint.values())
                 .anyMatch(c -> World.heldOut(f, c) && p.contains(Caption.word(c) + " " + Caption.word(f))))).count();
-        assertEquals(12, heldOutFirst);
+        assertEquals(heldOut.size(), heldOutFirst);
         assertFalse(WorldPrompts.training().stream().allMatch(p -> p.contains(" above ") || p.contains(" below ")));
     }
 }

@@ -115,7 +115,7 @@ class PromptSourceTest {
         assertEquals(folder + ": a file of prompts is required, but this is none", assertThrows(IOException.class, () -> PromptSource.file(folder)).getMessage());
         Path none = Files.createDirectory(folder.resolve("none"));
         assertEquals(none + ": a folder of prompts must have files that end in .jsonl, .json, .txt, got none", assertThrows(IOException.class, () -> PromptSource.of(none.toString())).getMessage());
-        assertEquals("prompts: must be one of animals, animals-eval, books, books-eval, hps, hps-eval, world, world-eval, shapes, shapes-eval or a file or folder, got 'animal', which is neither",
+        assertEquals("prompts: must be one of animals, animals-eval, books, books-eval, hps, hps-eval, world, world-eval, world-check, shapes, shapes-eval or a file or folder, got 'animal', which is neither",
                 assertThrows(IOException.class, () -> PromptSource.of("animal")).getMessage());
     }
 
