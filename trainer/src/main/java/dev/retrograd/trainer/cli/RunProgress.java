@@ -16,6 +16,7 @@ final class RunProgress implements TrainListener, AutoCloseable {
     private final PrintWriter out;
     private final boolean terminal = System.console() != null && System.console().isTerminal();
     private ProgressBar bar;
+    private boolean stillTold;
 
     RunProgress(PrintWriter out) {
         this.out = out;
@@ -37,6 +38,10 @@ final class RunProgress implements TrainListener, AutoCloseable {
     @Override public void updated(Metrics m, int updates) {
         said(String.format(Locale.ROOT, "update %d/%d  K %d  reward %.4f ± %.4f  loss %.4f  gradient %.4g  lr %.3g  %.1f s  %d MiB", m.update(), updates, m.k(),
                 m.rewardMean(), m.rewardStd(), m.loss(), m.gradNorm(), m.learningRate(), m.seconds(), m.peakBytes() / MIB) + further(m));
+        if (m.gradNorm() == 0 && !stillTold) {
+            stillTold = true;
+            said("note: the gradient is 0, so this update teaches nothing (refl: a reward above --refl-margin has no gradient)");
+        }
     }
 
     private static String further(Metrics m) {
