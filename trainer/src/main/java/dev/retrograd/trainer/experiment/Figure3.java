@@ -45,8 +45,8 @@ final class Figure3 implements Study {
             claims.add(new Claim("early steps change layout more than late steps do, " + s + " prompts", difference(findings, s, EARLY, LATE, Layout::layout)));
             claims.add(new Claim("what late steps change is detail more than layout, compared with early steps (detail - layout), " + s + " prompts", difference(findings, s, LATE, EARLY, Layout::detailOverLayout)));
         }
-        page.text("early: the first " + third + " of " + steps + " steps, from noise on; late: the last " + third + ". Layout is the root mean square, over the images, of the difference from the model alone's image of the same noise, "
-                + "averaged over squares of an eighth of the side; detail is that of the rest; a pixel's range is 1.");
+        page.text("early: the first " + third + " of " + steps + " steps, from noise on; late: the last " + third + ". The difference of an image from that of the model alone, of the same noise, is averaged over squares of an eighth of the side: "
+                + "layout is its root mean square, detail that of what the averages leave; a pixel's range is 1.");
         page.table(table).heading("Against the paper").table(Claim.table(claims));
         page.chart("change.svg", "What the LoRA changes, by when it is worn", chart(findings, set, models.sequencedKeySet()));
         page.picture("images.png", "One row for each prompt, from one noise; from the left: " + String.join(", ", models.keySet()), findings.grid(set, SHOWN_ROWS, lab.prompts(set, extent).size()));
