@@ -3,6 +3,7 @@ package dev.retrograd.trainer.cli;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
 import dev.retrograd.core.BackendOptions.Products;
+import dev.retrograd.core.DType;
 import dev.retrograd.core.Precision;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.OutputFolder;
@@ -10,6 +11,7 @@ import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.check.CheckReport;
 import dev.retrograd.trainer.check.Finding;
 import dev.retrograd.trainer.check.KernelCheck;
+import dev.retrograd.trainer.check.ProductRates;
 import dev.retrograd.trainer.check.UNetCheck;
 import dev.retrograd.trainer.pretrain.RandomModel;
 import java.io.IOException;
@@ -112,6 +114,10 @@ final class GpuCheck implements Callable<Integer> {
         if (wanted.contains(Part.FULL_SIZE)) {
             fullSize(training, chosen().getFirst());
         }
+        if (wanted.contains(Part.KERNELS)) {
+            report.write(output);
+            hopper(names, inputs);
+        }
         report.write(output);
         out.println(report.summary() + "; report: " + output.resolve("report.md"));
         return report.passed() ? ExitCode.DONE : ExitCode.FAILED;
@@ -170,6 +176,34 @@ final class GpuCheck implements Callable<Integer> {
         } catch (IllegalStateException e) {
             spec.commandLine().getOut().println("\nproducts by cuBLAS were not checked: " + e.getMessage());
         }
+    }
+
+    /// Products on Hopper's warpgroups, which are used only where they are asked for, and their rates beside those of the kernels that are used otherwise. After
+    /// all else, and in a context of their own: a kernel that is stopped takes its context along.
+    private void hopper(Pattern names, long inputs) {
+        Optional<Precision> precision = chosen().stream().filter(p -> p.activations() != DType.F32).findFirst();
+        if (precision.isEmpty()) {
+            return;
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        try (Opened _ = open(precision.get(), Products.HOPPER)) {
+            out.flush();
+        } catch (IllegalStateException e) {
+            out.println("\nproducts on warpgroups were not checked: " + e.getMessage());
+            return;
+        }
+        String by = " on warpgroups";
+        check("products" + by, "rates in " + precision.get(), () -> {
+            List<ProductRates.Rate> baseline;
+            try (Opened opened = open(precision.get())) {
+                baseline = ProductRates.measure(opened.backend(), arch != RandomModel.Arch.TINY);
+            }
+            try (Opened opened = open(precision.get(), Products.HOPPER); Backend cpu = new CpuBackend()) {
+                Pattern linear = Pattern.compile("(?=.*(" + names + "))(?i)(?=.*(matmul|linear))");
+                new KernelCheck(opened.backend(), cpu, inputs, linear, f -> report(new Finding(f.section() + by, f.name(), f.passed(), f.detail(), f.seconds()))).run();
+                return ProductRates.beside(ProductRates.measure(opened.backend(), arch != RandomModel.Arch.TINY), baseline, "mma.sync");
+            }
+        });
     }
 
     private void fullSize(TrainingCheck training, Precision precision) {

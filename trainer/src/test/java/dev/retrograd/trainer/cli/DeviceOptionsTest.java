@@ -79,7 +79,7 @@ class DeviceOptionsTest {
         Path output = folder.resolve("run");
         CommandLineRun.train("--device=emulated", "--gemm=cublas", "--output=" + output).failsWith(ExitCode.FAILED,
                 "cuda: --gemm cublas needs cuBLAS of this driver's CUDA, and none was found (libcublas.so.12); put its folder into LD_LIBRARY_PATH, or use --gemm ptx");
-        CommandLineRun.train("--device=cpu,cpu", "--gemm=auto", "--output=" + output).failsWith(ExitCode.USAGE, "--gemm: must be ptx or cublas on several devices, which must all choose alike, got auto");
+        CommandLineRun.train("--device=cpu,cpu", "--gemm=auto", "--output=" + output).failsWith(ExitCode.USAGE, "--gemm: must be ptx, hopper or cublas on several devices, which must all choose alike, got auto");
         CommandLineRun.train("--device=cpu,cpu", "--tiles=measured", "--output=" + output).failsWith(ExitCode.USAGE, "--tiles: must be auto or table on several devices, which must all choose alike, got measured");
         CommandLineRun.train("--gemm=mkl", "--output=" + output).failsWith(ExitCode.USAGE, "--gemm");
         CommandLineRun.train("--cuda-graphs=maybe", "--output=" + output).failsWith(ExitCode.USAGE, "--cuda-graphs");
