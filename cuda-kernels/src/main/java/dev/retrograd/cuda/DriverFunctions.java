@@ -11,7 +11,6 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandleProxies;
 import java.util.stream.IntStream;
 import jcuda.driver.CUresult;
@@ -99,7 +98,7 @@ final class DriverFunctions {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment attribute = arena.allocate(ATTRIBUTE_BYTES, Long.BYTES);
             attribute.set(JAVA_INT, 0, CLUSTER_DIMENSION);
-            MemorySegment.copy(new int[] {grid.cluster(), 1, 1}, 0, attribute, ValueLayout.JAVA_INT, ATTRIBUTE_VALUE, 3);
+            MemorySegment.copy(new int[] {grid.cluster(), 1, 1}, 0, attribute, JAVA_INT, ATTRIBUTE_VALUE, 3);
             MemorySegment configuration = arena.allocate(CONFIGURATION);
             int[] sizes = {grid.x(), grid.y(), grid.z(), grid.threadsX(), grid.threadsY(), grid.threadsZ(), sharedBytes};
             MemorySegment.copy(sizes, 0, configuration, JAVA_INT, 0, sizes.length);

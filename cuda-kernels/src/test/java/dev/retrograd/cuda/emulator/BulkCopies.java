@@ -8,8 +8,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
-/// `cp.async.bulk.tensor`: boxes of tensors on their way to shared memory. They land as late as the program lets them, when no warp can go on, the last one
-/// first, since nothing but their mbarriers promises an order. Source: NVIDIA's PTX ISA, 9.7.9.27, and 5.5 on tensors.
+/// `cp.async.bulk.tensor`: boxes of tensors on their way to shared memory. They land as late as the program lets them, when no warp can go on, in one block the
+/// last one first, in the next the first one, since nothing but their mbarriers promises an order. Source: NVIDIA's PTX ISA, 9.7.9.27, and 5.5 on tensors.
 final class BulkCopies {
     private static final int TARGET_ALIGNMENT = 128;
     private static final int PIECE = 16;
@@ -49,9 +49,11 @@ final class BulkCopies {
         }
     }
 
-    /// Lets the last copy land.
-    void landOne(OrderedRegion shared) {
-        Copy c = pending.removeLast();
+    /// Lets a copy land.
+    ///
+    /// @param last whether that is the one that was asked for last, or first
+    void landOne(OrderedRegion shared, boolean last) {
+        Copy c = last ? pending.removeLast() : pending.removeFirst();
         int[] index = new int[c.map.box().length];
         int rowBytes = c.map.box()[0] * c.map.type().bytes();
         int rows = c.map.boxBytes() / rowBytes;

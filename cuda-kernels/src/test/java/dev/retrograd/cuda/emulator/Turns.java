@@ -4,7 +4,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /// The turns that warps of a block take where they wait for mbarriers, or for some of the others. A warp runs until it must wait; bulk copies land, one by one,
-/// only when no warp can go on. Neighbouring blocks take turns in opposite orders.
+/// only when no warp can go on. Neighbouring blocks take turns, and have copies land, in opposite orders.
 final class Turns {
     private final Block block;
     private final List<Warp> warps;
@@ -15,7 +15,8 @@ final class Turns {
     }
 
     void run() {
-        List<Warp> order = (block.x + block.y + block.z & 1) == 0 ? warps : warps.reversed();
+        boolean even = (block.x + block.y + block.z & 1) == 0;
+        List<Warp> order = even ? warps : warps.reversed();
         while (!warps.stream().allMatch(Warp::finished)) {
             boolean moved = false;
             for (Warp w : order) {
@@ -29,7 +30,7 @@ final class Turns {
                 if (block.async.copies.idle()) {
                     throw stuck();
                 }
-                block.async.copies.landOne(block.async.shared());
+                block.async.copies.landOne(block.async.shared(), even);
             }
         }
         block.async.requireIdle();
