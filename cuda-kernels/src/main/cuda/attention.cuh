@@ -5,6 +5,25 @@
 #define LOG2_E 1.4426950408889634f
 #define LN_2 0.6931471805599453f
 
+// A matrix in shared memory whose rows of WIDTH elements are 16 bytes apart from the next, so that eight rows lie in different banks.
+template <typename T, int WIDTH> struct Tile {
+    static const int STRIDE = WIDTH + 8;
+    T* at;
+
+    // 16 rows x 16 of k: an operand a.
+    __device__ __forceinline__ void left(unsigned (&a)[4], int row, int k) const {
+        load_matrices(a, shared_address(at + (row + lane() % 16) * STRIDE + k + lane() / 16 * 8));
+    }
+    // Operands b of two neighbouring products, each b[n][k] = tile[n][k]: (r[0], r[1]) for columns n .. n + 7, (r[2], r[3]) for the next 8.
+    __device__ __forceinline__ void right(unsigned (&b)[4], int n, int k) const {
+        load_matrices(b, shared_address(at + (n + lane() / 16 * 8 + lane() % 8) * STRIDE + k + lane() / 8 % 2 * 8));
+    }
+    // The same with b[n][k] = tile[k][n].
+    __device__ __forceinline__ void right_transposed(unsigned (&b)[4], int k, int n) const {
+        load_matrices_transposed(b, shared_address(at + (k + lane() % 16) * STRIDE + n + lane() / 16 * 8));
+    }
+};
+
 // q, y, dy [B,n,heads * d], k, v [B,m,heads * d]; vectors: whether rows of a head start at 16 bytes and have a multiple of 8 channels
 // lengths: how many keys each image has, the first ones of its m; null for all
 struct Heads {
@@ -53,7 +72,7 @@ template <int ROWS, int WIDTH, int THREADS, typename T> __device__ __forceinline
         bool valid = first + row < rows && c < h.d;
         const T* source = valid ? from + (first + row) * stride + c : from;
         if (h.vectors) {
-            copy16(to, source, valid);
+            copy16(to, source, valid ? 16 : 0);
         } else {
 #pragma unroll 1
             for (int e = 0; e < 8; e++) {

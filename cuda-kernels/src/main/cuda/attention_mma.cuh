@@ -184,8 +184,8 @@ template <bool OF_KEYS, int WIDTH, int WARPS, int TILE, int STAGES, typename T> 
         if (OF_KEYS && threadIdx.x < STATS) {
             bool valid = column + threadIdx.x < h.n;
             i64 at = valid ? head.stat + column + threadIdx.x : head.stat;
-            copy4(&stats[stage][0][threadIdx.x], lse + at, valid);
-            copy4(&stats[stage][1][threadIdx.x], delta + at, valid);
+            copy4(&stats[stage][0][threadIdx.x], lse + at, valid ? 4 : 0);
+            copy4(&stats[stage][1][threadIdx.x], delta + at, valid ? 4 : 0);
         }
         commit_copies();
     };

@@ -4,9 +4,8 @@
 // there as its operand lies in memory: with k running fastest (K_MAJOR, rows of 64 bytes) or with m or n running fastest. Chunks of a row are
 // permuted so that neither copies nor reads of fragments meet in a bank. Sums: float32.
 #pragma once
-#include "common.cuh"
-
-typedef float tf32;
+#include "mma.cuh"
+#include "operands.cuh"
 
 #define CHUNK 16
 #define STAGE_BYTES 64
@@ -18,43 +17,11 @@ template <typename C> struct Chunk {
     static const int k = STAGE_BYTES / sizeof(C);
 };
 
-__device__ __forceinline__ int lane() { return threadIdx.x & 31; }
-
-__device__ __forceinline__ unsigned shared_address(const void* p) { return (unsigned) __cvta_generic_to_shared(p); }
-
-// Copies `bytes` of a chunk, and zeros for the rest of it.
-__device__ __forceinline__ void copy_async(unsigned to, const void* from, int bytes) {
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(__cvta_generic_to_global(from)), "r"(bytes) : "memory");
-}
-
-__device__ __forceinline__ void commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-
-template <int LEFT> __device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory"); }
-
-__device__ __forceinline__ void load_matrices(unsigned (&f)[4], unsigned address) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(f[0]), "=r"(f[1]), "=r"(f[2]), "=r"(f[3]) : "r"(address) : "memory");
-}
-
-__device__ __forceinline__ void load_matrices_transposed(unsigned (&f)[4], unsigned address) {
-    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(f[0]), "=r"(f[1]), "=r"(f[2]), "=r"(f[3]) : "r"(address) : "memory");
-}
-
 __device__ __forceinline__ unsigned load_word(unsigned address) {
     unsigned w;
     asm volatile("ld.shared.u32 %0, [%1];" : "=r"(w) : "r"(address) : "memory");
     return w;
 }
-
-#define MMA(name, T) \
-    __device__ __forceinline__ void multiply(float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1, T) { \
-        asm volatile("mma.sync.aligned." name ".f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};" \
-                     : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]) : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1)); \
-    }
-MMA("m16n8k16.row.col.f32.bf16.bf16", bf16)
-MMA("m16n8k16.row.col.f32.f16.f16", f16)
-MMA("m16n8k8.row.col.f32.tf32.tf32", tf32)
 
 // Tensor cores cut operands of tf32 off; rounded before, they lose half as much.
 template <typename C> __device__ __forceinline__ void rounded(unsigned (&)[4]) {}
@@ -117,52 +84,12 @@ template <typename C, bool K_MAJOR, int ROWS> __device__ __forceinline__ void ri
     rounded<C>(f);
 }
 
-// Where an operand lies, and as what: 0 float32, 1 f16, 2 bf16. `fast`: chunks are whole, aligned and of the type that is computed in.
-struct Data {
-    const char* at;
-    i64 type;
-    i64 fast;
-};
-
-__device__ __forceinline__ float load(const Data& d, i64 i) {
-    return d.type == 0 ? reinterpret_cast<const float*>(d.at)[i] : d.type == 1 ? to_float(reinterpret_cast<const f16*>(d.at)[i])
-                                                                               : to_float(reinterpret_cast<const bf16*>(d.at)[i]);
-}
-
-// A matrix in memory, `lines` of `length` elements. What an operand is read through has a Line, all that depends on the line alone, and gives for
-// element i of it where it lies and how many follow it there.
-struct Plain {
-    Data data;
-    i64 stride;
-    i64 batch;
-    i64 lines;
-    i64 length;
-    // Of a gated product: half of the lines, which come in turns of 8 with those of the other half; otherwise 0.
-    i64 half;
-
-    struct Line {
-        i64 at;
-        bool inside;
-    };
-    __device__ __forceinline__ Line line(int j) const {
-        if (half == 0) {
-            return {j * stride, j < lines};
-        }
-        int column = j / 16 * 8 + j % 8;
-        return {(j & 8 ? half + column : column) * stride, column < half};
-    }
-    __device__ __forceinline__ int run(const Line& l, int i, i64& at) const {
-        at = l.at + i;
-        return l.inside ? (int) length - i : 0;
-    }
-};
-
 // One chunk on its way to shared memory, asynchronously.
 template <typename C, typename S> __device__ __forceinline__ void fetch(const S& s, const typename S::Line& line, int i, char* to) {
     i64 at;
     int n = s.run(line, i, at);
     n = n < 0 ? 0 : n < Chunk<C>::elements ? n : Chunk<C>::elements;
-    copy_async(shared_address(to), s.data.at + (n > 0 ? at * (i64) sizeof(C) : 0), n * (int) sizeof(C));
+    copy16(to, s.data.at + (n > 0 ? at * (i64) sizeof(C) : 0), n * (int) sizeof(C));
 }
 
 // The same element by element, from any type and place.

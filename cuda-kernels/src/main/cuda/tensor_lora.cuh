@@ -24,23 +24,11 @@ __device__ __forceinline__ void low_rank(const Plain& x, const Plain& w, const P
     int low_row = warp / T::WARPS_N * T::WM + warp % T::WARPS_N * 16;
     Sums<T> sums = {};
     float lows[RANKS / 8][4] = {};
-#pragma unroll 1
-    for (int s = 0; s < count + stages - 1; s++) {
-        if (s >= stages - 1) {
-            wait_for_copies<stages - 2>();
-        }
-        __syncthreads();
-        if (s < count) {
-            char* stage = tiles + s % stages * stage_bytes;
-            xs.load(stage, s * Chunk<C>::k);
-            ws.load(stage + T::A_BYTES, s * Chunk<C>::k);
-            downs.load(stage + T::A_BYTES + T::B_BYTES, s * Chunk<C>::k);
-        }
-        commit();
-        if (s < stages - 1) {
-            continue;
-        }
-        const char* stage = tiles + (s - stages + 1) % stages * stage_bytes;
+    through_stages<stages, stage_bytes>(tiles, count, [&](char* stage, int s) {
+        xs.load(stage, s * Chunk<C>::k);
+        ws.load(stage + T::A_BYTES, s * Chunk<C>::k);
+        downs.load(stage + T::A_BYTES + T::B_BYTES, s * Chunk<C>::k);
+    }, [&](const char* stage) {
         multiply_stage<C, T, true, K_MAJOR>(sums, stage, stage + T::A_BYTES);
 #pragma unroll
         for (int step = 0; step < STEPS; step++) {
@@ -50,12 +38,11 @@ __device__ __forceinline__ void low_rank(const Plain& x, const Plain& w, const P
             for (int j = 0; j < RANKS / 16; j++) {
                 unsigned right[4];
                 right_fragment<C, K_MAJOR, RANKS>(right, shared_address(stage + T::A_BYTES + T::B_BYTES), j * 16, step);
-                multiply(lows[2 * j], left, right[0], right[1], C());
-                multiply(lows[2 * j + 1], left, right[2], right[3], C());
+                mma<C>(lows[2 * j], left, right[0], right[1]);
+                mma<C>(lows[2 * j + 1], left, right[2], right[3]);
             }
         }
-    }
-    wait_for_copies<0>();
+    });
     // low becomes the left operand of one more product, as stages of k = r.
     const int parts = (RANKS * (int) sizeof(C) + STAGE_BYTES - 1) / STAGE_BYTES;
     Loader<C, K_MAJOR, T::BN, T::THREADS, Plain> ups(up, blockIdx.y * T::BN);
@@ -63,7 +50,7 @@ __device__ __forceinline__ void low_rank(const Plain& x, const Plain& w, const P
     for (int part = 0; part < parts; part++) {
         __syncthreads();
         ups.load(tiles + T::A_BYTES, part * Chunk<C>::k);
-        commit();
+        commit_copies();
 #pragma unroll
         for (int j = 0; j < RANKS / 8; j++) {
 #pragma unroll
@@ -88,7 +75,7 @@ __device__ __forceinline__ void low_rank(const Plain& x, const Plain& w, const P
                 *reinterpret_cast<uint4*>(tiles + q / 2 * STAGE_BYTES + place_k_major(q / 2, 2 + q % 2) * CHUNK) = make_uint4(0, 0, 0, 0);
             }
         }
-        wait_for_copies<0>();
+        wait_copies<0>();
         __syncthreads();
         multiply_stage<C, T, true, K_MAJOR>(sums, tiles, tiles + T::A_BYTES);
     }

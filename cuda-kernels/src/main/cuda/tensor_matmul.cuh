@@ -3,11 +3,6 @@
 #pragma once
 #include "tensor_product.cuh"
 
-// Threads of a block, and how many blocks a multiprocessor has at least: a file may say more than nothing.
-#ifndef BOUNDS
-#define BOUNDS(T) T::THREADS
-#endif
-
 #define ENTRY(name, T, A_K, B_K, layout) \
     extern "C" __global__ void __launch_bounds__(BOUNDS(T)) matmul_##name##_##layout##_##T(Plain a, Plain b, Finish e, Extent x) { \
         i64 z = blockIdx.z / x.splits; \

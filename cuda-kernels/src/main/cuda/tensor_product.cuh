@@ -6,6 +6,11 @@
 #include "epilogue.cuh"
 #include "tensor.cuh"
 
+// Threads of a block, and how many blocks a multiprocessor has at least: a file may say more than nothing.
+#ifndef BOUNDS
+#define BOUNDS(T) T::THREADS
+#endif
+
 // Rows and columns of the whole result, k, and into how many parts k is split.
 struct Extent {
     int m, n, k, splits;
@@ -27,6 +32,26 @@ template <typename T> struct Sums {
     float at[T::WM / 16][T::WN / 8][4];
 };
 
+// Goes through `count` stages of `bytes` each in shared memory: bring(stage, s) starts to copy stage s, use(stage) computes with it when it has landed,
+// while up to STAGES - 1 others are on their way. In the end all copies have landed, and other warps may still read.
+template <int STAGES, int BYTES, typename Bring, typename Use> __device__ __forceinline__ void through_stages(char* tiles, int count, const Bring& bring, const Use& use) {
+#pragma unroll 1
+    for (int s = 0; s < count + STAGES - 1; s++) {
+        if (s >= STAGES - 1) {
+            wait_copies<STAGES - 2>();
+        }
+        __syncthreads();
+        if (s < count) {
+            bring(tiles + s % STAGES * BYTES, s);
+        }
+        commit_copies();
+        if (s >= STAGES - 1) {
+            use(tiles + (s + 1) % STAGES * BYTES);
+        }
+    }
+    wait_copies<0>();
+}
+
 // Both steps of a stage.
 template <typename C, typename T, bool A_K, bool B_K> __device__ __forceinline__ void multiply_stage(Sums<T>& sums, const char* a, const char* b) {
     int warp = threadIdx.x / 32;
@@ -45,8 +70,8 @@ template <typename C, typename T, bool A_K, bool B_K> __device__ __forceinline__
             right_fragment<C, B_K, T::BN>(right, shared_address(b), column + j * 16, step);
 #pragma unroll
             for (int i = 0; i < T::WM / 16; i++) {
-                multiply(sums.at[i][2 * j], left[i], right[0], right[1], C());
-                multiply(sums.at[i][2 * j + 1], left[i], right[2], right[3], C());
+                mma<C>(sums.at[i][2 * j], left[i], right[0], right[1]);
+                mma<C>(sums.at[i][2 * j + 1], left[i], right[2], right[3]);
             }
         }
     }
@@ -119,32 +144,9 @@ __device__ __forceinline__ void product(const A& a, const B& b, const Finish& e,
     int begin = blockIdx.z % x.splits * share;
     int count = all - begin < share ? all - begin : share;
     Sums<T> sums = {};
-#pragma unroll 1
-    for (int s = 0; s < T::STAGES - 1; s++) {
-        if (s < count) {
-            char* stage = tiles + s * (T::A_BYTES + T::B_BYTES);
-            as.load(stage, (begin + s) * Chunk<C>::k);
-            bs.load(stage + T::A_BYTES, (begin + s) * Chunk<C>::k);
-        }
-        commit();
-    }
-    int read = 0;
-    int write = T::STAGES - 1;
-#pragma unroll 1
-    for (int s = 0; s < count; s++) {
-        wait_for_copies<T::STAGES - 2>();
-        __syncthreads();
-        if (s + T::STAGES - 1 < count) {
-            char* stage = tiles + write * (T::A_BYTES + T::B_BYTES);
-            as.load(stage, (begin + s + T::STAGES - 1) * Chunk<C>::k);
-            bs.load(stage + T::A_BYTES, (begin + s + T::STAGES - 1) * Chunk<C>::k);
-        }
-        commit();
-        const char* stage = tiles + read * (T::A_BYTES + T::B_BYTES);
-        multiply_stage<C, T, A_K, B_K>(sums, stage, stage + T::A_BYTES);
-        read = read + 1 == T::STAGES ? 0 : read + 1;
-        write = write + 1 == T::STAGES ? 0 : write + 1;
-    }
-    wait_for_copies<0>();
+    through_stages<T::STAGES, T::A_BYTES + T::B_BYTES>(tiles, count, [&](char* stage, int s) {
+        as.load(stage, (begin + s) * Chunk<C>::k);
+        bs.load(stage + T::A_BYTES, (begin + s) * Chunk<C>::k);
+    }, [&](const char* stage) { multiply_stage<C, T, A_K, B_K>(sums, stage, stage + T::A_BYTES); });
     finish_tile(sums, e, x, reinterpret_cast<float*>(tiles));
 }

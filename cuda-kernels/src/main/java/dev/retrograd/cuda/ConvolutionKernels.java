@@ -38,20 +38,20 @@ final class ConvolutionKernels {
     private void forward(ConvSpec spec, Tensor x, Tensor w, long bias, Tensor y) {
         require("conv2d", spec, x, w, y);
         Product p = new Product("fwd", x, x.dim(3), w, w.dim(3), y, bias, y.shape().rows(), y.dim(3), w.elements() / w.dim(0));
-        launch("conv2d", spec, p, suffix(w.dtype()), x, w, y);
+        launch("conv2d", spec, p, x, w, y);
     }
 
     void conv2dBackwardInput(ConvSpec spec, Tensor dy, Tensor w, Tensor dx) {
         require("conv2dBackwardInput", spec, dx, w, dy);
         Product p = new Product("bwd_input", dy, dy.dim(3), w, w.dim(3), dx, 0, dx.shape().rows(), dx.dim(3), w.elements() / w.dim(3));
-        launch("conv2dBackwardInput", spec, p, suffix(w.dtype()), dx, w, dy);
+        launch("conv2dBackwardInput", spec, p, dx, w, dy);
     }
 
     void conv2dBackwardWeight(ConvSpec spec, Tensor x, Tensor dy, Tensor dw) {
         require("conv2dBackwardWeight", spec, x, dw, dy);
         Launcher.sameType("conv2dBackwardWeight", F32, dw);
         Product p = new Product("bwd_weight", dy, dy.dim(3), x, x.dim(3), dw, 0, dw.dim(0), dw.elements() / dw.dim(0), dy.shape().rows());
-        launch("conv2dBackwardWeight", spec, p, suffix(DType.F32), x, dw, dy);
+        launch("conv2dBackwardWeight", spec, p, x, dw, dy);
     }
 
     /// A convolution, or a gradient of it, as a product of [m,k] and [k,n].
@@ -60,29 +60,29 @@ final class ConvolutionKernels {
     private record Product(String direction, Tensor left, int leftChannels, Tensor right, int rightChannels, Tensor result, long bias, long m, long n, long k) {
     }
 
-    private void launch(String where, ConvSpec spec, Product p, String weightType, Tensor x, Tensor w, Tensor y) {
+    private void launch(String where, ConvSpec spec, Product p, Tensor x, Tensor w, Tensor y) {
         Optional<DType> type = cores.type(where, p.result, p.left, p.right);
         if (p.result.elements() == 0) {
             return;
         }
-        int[] geometry = {x.dim(0), x.dim(1), x.dim(2), x.dim(3), y.dim(1), y.dim(2), y.dim(3), w.dim(1), w.dim(2), spec.stride(), spec.padTop(), spec.padLeft()};
+        int[] geometry = withDivisors(x.dim(0), x.dim(1), x.dim(2), x.dim(3), y.dim(1), y.dim(2), y.dim(3), w.dim(1), w.dim(2), spec.stride(), spec.padTop(), spec.padLeft());
+        LaunchArguments arguments = launcher.arguments().i64s(TensorCores.data(type.orElse(DType.F32), p.left, p.leftChannels))
+                .i64s(TensorCores.data(type.orElse(DType.F32), p.right, p.rightChannels));
         if (type.isPresent()) {
-            onTensorCores(type.get(), p, geometry);
+            onTensorCores(type.get(), p, arguments, geometry);
         } else {
-            boolean weight = p.direction.equals("bwd_weight");
-            launcher.arguments().i64(address(weight ? p.right : p.left)).i64(address(weight ? p.left : p.right)).i64s(address(p.result), p.bias, 0).i32s(geometry);
-            launcher.launch(MODULE, MODULE + "_" + p.direction + "_" + weightType, LaunchGrid.of(Math.toIntExact(Math.ceilDiv(p.m, MatrixKernels.TILE)),
+            arguments.i64s(address(p.result), p.bias, 0).i32s(geometry);
+            launcher.launch(MODULE, MODULE + "_" + p.direction + "_" + suffix(DType.F32), LaunchGrid.of(Math.toIntExact(Math.ceilDiv(p.m, MatrixKernels.TILE)),
                     Math.toIntExact(Math.ceilDiv(p.n, MatrixKernels.TILE)), 1, Launcher.THREADS));
         }
     }
 
-    private void onTensorCores(DType type, Product p, int... geometry) {
+    private void onTensorCores(DType type, Product p, LaunchArguments operands, int... geometry) {
         String name = TensorCores.name(type);
         Tile tile = cores.tile(p.m, p.n, 1, Tile.values());
         int splits = tile.splits(p.m, p.n, p.k, 1, cores.multiprocessors(), cores.workspaceBytes());
         TensorCores.Finish finish = TensorCores.Finish.of(p.result, p.n, p.bias, false, 1);
-        launcher.arguments().i64s(TensorCores.data(type, p.left, p.leftChannels)).i64s(TensorCores.data(type, p.right, p.rightChannels)).i64s(cores.struct(finish))
-                .i32s(withDivisors(geometry)).i32(splits);
+        operands.i64s(cores.struct(finish)).i32s(geometry).i32(splits);
         cores.launch(MODULE + "_" + name, MODULE + "_" + p.direction + "_" + name, tile, finish, p.m, p.n, 1, splits);
     }
 
