@@ -29,7 +29,7 @@ final class AttentionKernels {
     /// Kernels on tensor cores for heads of up to so many channels: rows of a block as the sources have them.
     ///
     /// @param together whether dk and dv come of one launch
-    private enum Wide {
+    enum Wide {
         UP_TO_48(48, 128, 64, true), UP_TO_64(64, 128, 64, true), UP_TO_80(80, 64, 64, true), UP_TO_160(160, 64, 32, true), UP_TO_512(512, 32, 32, false);
 
         /// Two tiles of 32 rows, 520 channels and 2 bytes, and two times the four parts of 32 × 32 scores.

@@ -34,7 +34,7 @@ class HopperPtxTest {
             Path text = Files.writeString(folder.resolve(module + ".ptx"), PtxText.read(module));
             String log = PtxBuild.run("ptxas", "-arch=sm_90a", "-v", "-o", folder.resolve(module + ".cubin").toString(), text.toString());
             assertFalse(log.contains("wgmma.mma_async instructions are serialized") || log.contains("setmaxnreg"), log);
-            List<KernelUse> kernels = KernelUse.of(log);
+            List<KernelUse> kernels = KernelUse.of(PtxText.read(module), log);
             assertEquals(EmulatedDriver.kernels(PtxText.read(module)).size(), kernels.size(), log);
             for (KernelUse k : kernels) {
                 assertEquals(0, k.spilledBytes(), k.name());

@@ -1,9 +1,12 @@
 package dev.retrograd.cuda;
 
+import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.regex.Pattern;
 
-/// What a kernel of tiles takes of a multiprocessor of compute capability 8.0, as the PTX compiler reports it.
+/// What a kernel takes of a multiprocessor, as the PTX compiler reports it.
 ///
 /// @param threads of a block
 /// @param registers of a thread
@@ -12,28 +15,61 @@ import java.util.regex.Pattern;
 record KernelUse(String name, int threads, int registers, int sharedBytes, int spilledBytes) {
     private static final Pattern REPORT = Pattern.compile(
             "Compiling entry function '(\\w+)'.*?(\\d+) bytes spill stores, (\\d+) bytes spill loads.*?Used (\\d+) registers(?:[^\\n]*?(\\d+) bytes smem)?[^\\n]*", Pattern.DOTALL);
-    private static final int MOST_WARPS = 64;
+    /// An entry that says how many threads its blocks have.
+    private static final Pattern BOUND = Pattern.compile("\\.entry (\\w+)\\([^)]*\\)\\s*\\.maxntid (\\d+)");
+    /// Of entries that do not say so.
+    private static final int ATTENTION_THREADS = 128;
     private static final int REGISTERS = 65536;
-    private static final int SHARED_BYTES = 164 << 10;
     /// The system's own part of each block's shared memory.
     private static final int RESERVED_BYTES = 1 << 10;
     private static final int REGISTERS_AT_ONCE = 8;
     private static final int WARP = 32;
 
-    /// All entries of a compiler's verbose log.
-    static List<KernelUse> of(String log) {
-        return REPORT.matcher(log).results().map(m -> new KernelUse(m.group(1), m.group(1).contains("Tile128x128") ? 256 : 128, Integer.parseInt(m.group(4)),
-                m.group(5) == null ? 0 : Integer.parseInt(m.group(5)), Integer.parseInt(m.group(2)) + Integer.parseInt(m.group(3)))).toList();
+    /// What a multiprocessor of a compute capability holds at once. Source: CUDA C++ Programming Guide, table of technical specifications.
+    enum Multiprocessor {
+        SM_80(32, 64, 164), SM_86(16, 48, 100), SM_89(24, 48, 100), SM_90(32, 64, 228), SM_100(32, 64, 228), SM_120(24, 48, 100);
+
+        private final int blocks;
+        private final int warps;
+        private final int sharedBytes;
+
+        Multiprocessor(int blocks, int warps, int sharedKibibytes) {
+            this.blocks = blocks;
+            this.warps = warps;
+            sharedBytes = sharedKibibytes << 10;
+        }
+
+        @Override public String toString() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    /// All entries of a text.
+    ///
+    /// @param log what the compiler said of it, verbosely
+    static List<KernelUse> of(String ptx, String log) {
+        Map<String, Integer> bounds = new HashMap<>();
+        BOUND.matcher(ptx).results().forEach(m -> bounds.put(m.group(1), Integer.parseInt(m.group(2))));
+        return REPORT.matcher(log).results().map(m -> {
+            String name = m.group(1);
+            int fixed = m.group(5) == null ? 0 : Integer.parseInt(m.group(5));
+            return new KernelUse(name, bounds.getOrDefault(name, name.startsWith("attention") ? ATTENTION_THREADS : Launcher.THREADS), Integer.parseInt(m.group(4)), fixed + dynamic(name), Integer.parseInt(m.group(2)) + Integer.parseInt(m.group(3)));
+        }).toList();
+    }
+
+    /// What a launch adds to a block's shared memory: only that of heads of 512 channels does.
+    private static int dynamic(String name) {
+        return name.matches("attention_.*_512_b?f16") ? AttentionKernels.Wide.UP_TO_512.sharedBytes(name.matches(".*(fwd|bwd_v).*") ? 1 : 2) : 0;
     }
 
     /// Blocks that a multiprocessor runs at once.
-    int blocks() {
+    int blocks(Multiprocessor m) {
         int byRegisters = REGISTERS / (Math.ceilDiv(registers, REGISTERS_AT_ONCE) * REGISTERS_AT_ONCE * threads);
-        return Math.min(Math.min(byRegisters, SHARED_BYTES / (sharedBytes + RESERVED_BYTES)), MOST_WARPS * WARP / threads);
+        return Math.min(Math.min(byRegisters, m.sharedBytes / (sharedBytes + RESERVED_BYTES)), Math.min(m.blocks, m.warps * WARP / threads));
     }
 
-    @Override public String toString() {
-        return name + ": " + registers + " registers, " + sharedBytes + " bytes shared, " + spilledBytes + " bytes spilled, " + blocks() + " blocks of " + threads
-                + " threads at once, " + 100 * blocks() * threads / WARP / MOST_WARPS + " % of the warps";
+    /// Share of the warps that a multiprocessor could hold, in percent.
+    int occupancy(Multiprocessor m) {
+        return 100 * blocks(m) * threads / WARP / m.warps;
     }
 }

@@ -163,6 +163,9 @@ public final class PtxBuild {
         return "\n" + version(source) + "\n.target " + architecture(source) + "\n";
     }
 
+    /// What a program says.
+    ///
+    /// @throws IOException with that, if there is no such program or it fails
     static String run(String... command) throws IOException, InterruptedException {
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String log = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.retrograd.cuda.KernelUse.Multiprocessor;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -51,24 +52,25 @@ class PtxTest {
         List<Integer> sizes = new ArrayList<>();
         List<KernelUse> use = new ArrayList<>();
         for (Path source : PtxBuild.sources(MODULE)) {
-            byte[] text = (PtxText.read(PtxBuild.name(source)) + "\0").getBytes(StandardCharsets.UTF_8);
+            String ptx = PtxText.read(PtxBuild.name(source));
+            byte[] text = (ptx + "\0").getBytes(StandardCharsets.UTF_8);
             nvPTXCompilerHandle handle = new nvPTXCompilerHandle();
             JNvPTXCompiler.nvPTXCompilerCreate(handle, text.length, text);
             JNvPTXCompiler.nvPTXCompilerCompile(handle, 2, new String[] {"--gpu-name=" + PtxBuild.architecture(source), "--verbose"});
             long[] size = new long[1];
             JNvPTXCompiler.nvPTXCompilerGetCompiledProgramSize(handle, size);
             sizes.add(Math.toIntExact(size[0]));
-            KernelUse.of(log(handle)).forEach(use::add);
+            use.addAll(KernelUse.of(ptx, log(handle)));
             List<String> spills = log(handle).lines().filter(l -> l.contains("spill stores")).toList();
-            assertEquals(EmulatedDriver.kernels(PtxText.read(PtxBuild.name(source))).size(), spills.size(), source + ": kernels in the compiler's report");
+            assertEquals(EmulatedDriver.kernels(ptx).size(), spills.size(), source + ": kernels in the compiler's report");
             assertEquals(List.of(), spills.stream().filter(l -> !l.contains(" 0 bytes spill stores, 0 bytes spill loads")).toList(), source.toString());
             JNvPTXCompiler.nvPTXCompilerDestroy(handle);
         }
         assertTrue(sizes.stream().allMatch(s -> s > 1000), sizes.toString());
-        List<KernelUse> tiles = use.stream().filter(k -> k.name().contains("Tile")).toList();
-        tiles.forEach(System.out::println);
-        assertTrue(tiles.size() > 50, "reports on kernels of tiles, got " + tiles.size());
-        assertEquals(List.of(), tiles.stream().filter(k -> k.blocks() < 1).toList(), "kernels that fit no multiprocessor");
+        assertTrue(use.size() > 400, "reports on kernels, got " + use.size());
+        for (Multiprocessor m : Multiprocessor.values()) {
+            assertEquals(List.of(), use.stream().filter(k -> k.blocks(m) < 1).toList(), "kernels that fit no multiprocessor of " + m);
+        }
     }
 
     /// What the compiler has to say of each kernel: registers, shared memory, spills.
