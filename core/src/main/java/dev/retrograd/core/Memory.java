@@ -42,11 +42,23 @@ public final class Memory implements AutoCloseable {
     }
 
     /// Opens a scope inside the innermost open one.
+    ///
+    /// @throws OutOfMemoryException if its tensors are to lie in a block ({@link #replay}) that the backend has no room for
     public Scope open(String name) {
         current = new Scope(this, name, current);
         observer.opened(current);
-        replay.ifPresent(r -> r.opened(current));
+        openReplay();
         return current;
+    }
+
+    /// A scope for whose tensors there is no block is closed again: nobody else has it.
+    private void openReplay() {
+        try {
+            replay.ifPresent(r -> r.opened(current));
+        } catch (OutOfMemoryException e) {
+            current.close();
+            throw e;
+        }
     }
 
     /// Lays the tensors of pieces of the run to come into one block, each at the place that a plan gave it, until {@link #endReplay}. What is live and what

@@ -76,7 +76,7 @@ public final class CudaBackend implements Backend {
         this.precision = precision;
         this.vendor = vendor;
         name = "cuda:" + driver.device().ordinal();
-        pool = new DevicePool(name, driver);
+        pool = new DevicePool(name, driver, precision);
         transfers = new Transfers(driver, stream);
         launcher = new Launcher(driver, stream);
         elementwise = new ElementwiseKernels(launcher);

@@ -1,8 +1,10 @@
 package dev.retrograd.cuda;
 
 import dev.retrograd.core.Arena;
+import dev.retrograd.core.DType;
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.OutOfMemoryException;
+import dev.retrograd.core.Precision;
 import dev.retrograd.core.Storage;
 import java.util.HashMap;
 import java.util.Map;
@@ -18,22 +20,29 @@ final class DevicePool implements AutoCloseable {
     private static final int CLASSES_PER_DOUBLING = 8;
     private static final int SMALLEST = 256;
 
+    private static final String ADVICE = "; lower --micro-batch-size, --memory, the differentiated steps (--truncation) or the image size";
+
     private final CudaDriver driver;
+    private final String advice;
     private final Map<Long, PriorityQueue<Long>> cache = new HashMap<>();
     private final Memory memory;
     private long reserved;
 
-    DevicePool(String name, CudaDriver driver) {
+    /// @param precision of the activations, of which some take less memory
+    DevicePool(String name, CudaDriver driver, Precision precision) {
         this.driver = driver;
+        advice = ADVICE + (precision.activations() == DType.F32 ? ", or choose --precision bf16" : "");
         memory = new Memory(name, this::allocate, new Whole());
     }
 
     /// The device memory of a tensor.
     static class Block extends Storage {
+        private final CudaDriver driver;
         private final long address;
 
-        private Block(String name, long bytes, long address) {
+        private Block(CudaDriver driver, String name, long bytes, long address) {
             super(name, bytes);
+            this.driver = driver;
             this.address = address;
         }
 
@@ -41,8 +50,9 @@ final class DevicePool implements AutoCloseable {
             return address;
         }
 
-        /// Nothing: whoever has the memory around it frees it.
+        /// The memory itself belongs to whoever has what is around it.
         @Override protected void free() {
+            driver.forget(address, bytes());
         }
     }
 
@@ -50,11 +60,12 @@ final class DevicePool implements AutoCloseable {
         private final long size;
 
         private Cached(String name, long bytes, long size, long address) {
-            super(name, bytes, address);
+            super(driver, name, bytes, address);
             this.size = size;
         }
 
         @Override protected void free() {
+            super.free();
             cache.computeIfAbsent(size, _ -> new PriorityQueue<>()).add(address());
         }
     }
@@ -68,13 +79,13 @@ final class DevicePool implements AutoCloseable {
             if (address.isEmpty() || size < bytes) {
                 release();
                 trim();
-                address = OptionalLong.of(DevicePool.this.reserve("arena", Math.max(bytes, SMALLEST)));
+                address = OptionalLong.of(DevicePool.this.reserve("block of all its tensors", Math.max(bytes, SMALLEST)));
                 size = Math.max(bytes, SMALLEST);
             }
         }
 
         @Override public Storage place(String name, long bytes, long offset) {
-            return new Block(name, bytes, address.orElseThrow() + offset);
+            return new Block(driver, name, bytes, address.orElseThrow() + offset);
         }
 
         @Override public void release() {
@@ -113,7 +124,7 @@ final class DevicePool implements AutoCloseable {
                 address = driver.allocate(size);
             } catch (CudaException e) {
                 throw new OutOfMemoryException(memory.path() + ": no room for '" + name + "': " + size + " bytes asked for, " + memory.liveBytes() + " live, " + driver.freeBytes()
-                        + " free of " + driver.device().memoryBytes() + "; lower --micro-batch-size, --memory, the differentiated steps (--truncation) or the image size, or choose --precision bf16", e);
+                        + " free of " + driver.device().memoryBytes() + advice, e);
             }
         }
         reserved += size;

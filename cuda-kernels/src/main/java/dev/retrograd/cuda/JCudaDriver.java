@@ -132,7 +132,7 @@ public final class JCudaDriver implements CudaDriver {
             }
             return IntStream.range(0, count[0]).mapToObj(ordinal -> describe(ordinal, version[0])).toList();
         } catch (LinkageError e) {
-throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.getMessage() + ")", e);
+            throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.getMessage() + ")", e);
         } catch (jcuda.CudaException e) {
             throw new NoDeviceException("cuda: the NVIDIA driver found no device that it can use (" + e.getMessage() + ")", e);
         }
@@ -163,9 +163,7 @@ throw new NoDeviceException("cuda: JCuda's library could not be loaded (" + e.ge
     /// @throws NoDeviceException if there is none that can be used
     public static JCudaDriver open(int ordinal) {
         List<Device> devices = devices();
-        if (ordinal < 0 || ordinal >= devices.size()) {
-            throw new NoDeviceException("cuda: this host has " + (devices.size() == 1 ? "cuda:0 only" : "cuda:0.." + (devices.size() - 1)) + ", got cuda:" + ordinal);
-        }
+        Requirements.present("cuda", ordinal, devices.size());
         try {
             return new JCudaDriver(devices.get(ordinal));
         } catch (jcuda.CudaException e) {

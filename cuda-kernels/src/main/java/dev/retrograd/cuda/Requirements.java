@@ -28,6 +28,14 @@ public final class Requirements {
         }
     }
 
+    /// @param devices of the host, 1 or more
+    /// @throws NoDeviceException if none has this ordinal
+    static void present(String kind, int ordinal, int devices) {
+        if (ordinal < 0 || ordinal >= devices) {
+            throw new NoDeviceException(kind + ": this host has " + kind + ":0 " + (devices == 1 ? "only" : "to " + kind + ":" + (devices - 1)) + ", got " + kind + ":" + ordinal);
+        }
+    }
+
     /// @throws NoDeviceException if the device is too old
     static void device(CudaDriver.Device device) {
         if (device.computeCapability() < COMPUTE_CAPABILITY) {

@@ -73,6 +73,15 @@ class CudaBackendTest {
         assertThrows(KernelFault.class, () -> backend.sumTo(x, 1, backend.empty("y", Spec.f32())));
     }
 
+    @Test void readingMemoryOfAnEarlierTensorIsFound() {
+        try (Scope _ = backend.memory().open("earlier")) {
+            backend.fill(backend.empty("x", Spec.f32(64)), 1);
+        }
+        Tensor y = backend.empty("y", Spec.f32(64));
+        assertEquals(256, backend.reservedBytes(), "y lies where x lay");
+        assertThrows(KernelFault.class, () -> backend.toFloats(y));
+    }
+
     @Test void aLeftOperandOfSixteenBitsIsWidened() {
         for (DType type : new DType[] {DType.F16, DType.BF16}) {
             Tensor a = backend.empty("a", new Spec(Shape.of(2, 3), type));

@@ -3,7 +3,6 @@ package dev.retrograd.cuda;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
 import dev.retrograd.core.BackendProvider;
-import dev.retrograd.core.NoDeviceException;
 import dev.retrograd.core.Precision;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
 import java.util.Collections;
@@ -27,9 +26,7 @@ public final class EmulatedProvider implements BackendProvider {
     }
 
     @Override public Backend open(int ordinal, BackendOptions options) {
-        if (ordinal >= DEVICES) {
-            throw new NoDeviceException("emulated: this host has emulated:0 and emulated:1 only, got emulated:" + ordinal);
-        }
+        Requirements.present(kind(), ordinal, DEVICES);
         return CudaProvider.open(new EmulatedDriver(DEVICE_BYTES), options);
     }
 }

@@ -54,6 +54,20 @@ class RequirementsTest {
         }
     }
 
+    @Test void aDeviceThatTheHostLacksIsNamedWithThoseThatItHas() {
+        refused("cuda: this host has cuda:0 only, got cuda:7", () -> Requirements.present("cuda", 7, 1));
+        refused("cuda: this host has cuda:0 to cuda:3, got cuda:4", () -> Requirements.present("cuda", 4, 4));
+        assertDoesNotThrow(() -> Requirements.present("cuda", 3, 4));
+    }
+
+    @Test void whateverThePrecisionADeviceBelowTheLeastCapabilityIsLeftClosed() {
+        for (Precision p : Precision.values()) {
+            EmulatedDriver turing = new EmulatedDriver(2 * GIB, 75);
+            refused("cuda: compute capability must be 8.0 or more (Ampere), got 7.5 of PTX emulator", () -> CudaProvider.open(turing, BackendOptions.of(Assertions::fail).with(Optional.of(p))));
+            assertEquals(0, turing.allocations());
+        }
+    }
+
     @Test void aDeviceIsDescribedInALine() {
         assertEquals("NVIDIA Thing, compute capability 8.6, 24.0 GiB, driver for CUDA 12.6", Requirements.describe(device(86)));
     }

@@ -2,10 +2,9 @@ package dev.retrograd.cuda.emulator;
 
 import dev.retrograd.cuda.emulator.MemoryOps.Place;
 import dev.retrograd.cuda.emulator.MemoryOps.Space;
-import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Deque;
-import java.util.Iterator;
+import java.util.List;
 
 /// `cp.async`: copies from global to shared memory that land when they are waited for. Until then their target counts as unwritten, so that
 /// whoever reads too early is found. One of these per warp. Source: NVIDIA's PTX ISA, 9.7.9, cp.async.
@@ -16,7 +15,7 @@ final class AsyncCopies {
     private record Copy(int lane, int at, byte[] bytes, int group) {
     }
 
-    private final Deque<Copy> pending = new ArrayDeque<>();
+    private final List<Copy> pending = new ArrayList<>();
     /// groups that each lane has closed
     private final int[] groups = new int[Warp.LANES];
 
@@ -27,15 +26,15 @@ final class AsyncCopies {
 
     private void land(Warp w, Op op, int mask, int groupsLeft) {
         SharedRegion shared = w.block.shared;
-        for (Iterator<Copy> i = pending.iterator(); i.hasNext();) {
-            Copy c = i.next();
-            if ((mask >>> c.lane & 1) != 0 && (groupsLeft < 0 || c.group < groups[c.lane] - groupsLeft)) {
+        pending.removeIf(c -> {
+            boolean lands = (mask >>> c.lane & 1) != 0 && (groupsLeft < 0 || c.group < groups[c.lane] - groupsLeft);
+            if (lands) {
                 shared.writing(w, op, c.lane, c.at, c.bytes.length);
                 System.arraycopy(c.bytes, 0, shared.data, c.at, c.bytes.length);
                 shared.markWritten(c.at, c.bytes.length);
-                i.remove();
             }
-        }
+            return lands;
+        });
     }
 
     /// Starts a copy per lane; what the source size leaves over becomes zero.
@@ -63,13 +62,14 @@ final class AsyncCopies {
                     if ((from & bytes - 1) != 0) {
                         throw w.fault(this, l, "misaligned address: " + bytes + " bytes at 0x" + Long.toHexString(from));
                     }
-                    for (int i = 0; i < count; i++) {
-                        Region region = MemoryOps.region(w, this, l, Space.GLOBAL, from + i, 1, false);
+                    int piece = Integer.lowestOneBit(count);
+                    for (int i = 0; i < count; i += piece) {
+                        Region region = MemoryOps.region(w, this, l, Space.GLOBAL, from + i, piece, false);
                         int at = MemoryOps.at(region, Space.GLOBAL, from + i);
-                        if (!region.isWritten(at, 1)) {
-                            throw MemoryOps.unwritten(w, this, l, region, at, 1);
+                        if (!region.isWritten(at, piece)) {
+                            throw MemoryOps.unwritten(w, this, l, region, at, piece);
                         }
-                        data[i] = region.data[at];
+                        System.arraycopy(region.data, at, data, i, piece);
                     }
                 }
                 long to = target.address(w, l);

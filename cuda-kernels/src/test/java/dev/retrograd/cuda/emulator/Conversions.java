@@ -33,18 +33,23 @@ final class Conversions {
         if (!known || !fits) {
             return null;
         }
+        Extension source = Extension.of(from);
+        Extension target = Extension.of(to);
+        boolean fromWide = source.unused == 0;
+        boolean toWide = target.unused == 0;
+        boolean fromUnsigned = from.equals("u64");
         return (r, q, d, a, b, c) -> {
             for (int l = 0; l < LANES; l++) {
-                long bits = PtxTypes.bytes(from) == 8 ? q[a + l] : r[a + l];
+                long bits = fromWide ? q[a + l] : r[a + l];
                 long result;
                 if (!fromFloat) {
-                    long value = extend(from, bits);
-                    result = toFloat ? ofInteger(to, value, from.equals("u64")) : extend(to, value);
+                    long value = source.extend(bits);
+                    result = toFloat ? ofInteger(to, value, fromUnsigned) : target.extend(value);
                 } else {
                     double value = roundToInteger(rounding, toDouble(from, bits));
                     result = toFloat ? ofDouble(to, saturate ? clamp(value) : value) : toInteger(to, value);
                 }
-                if (PtxTypes.bytes(to) == 8) {
+                if (toWide) {
                     q[d + l] = result;
                 } else {
                     r[d + l] = (int) result;
@@ -127,17 +132,17 @@ final class Conversions {
         return Math.abs((double) f) > Math.abs(value) ? Math.nextAfter(f, 0) : f;
     }
 
-    /// An integer of the type in its low bits, extended as the type has it.
-    static long extend(String type, long bits) {
-        return switch (type) {
-            case "s8" -> (byte) bits;
-            case "u8", "b8" -> bits & 0xFF;
-            case "s16" -> (short) bits;
-            case "u16", "b16" -> bits & 0xFFFF;
-            case "s32" -> (int) bits;
-            case "u32", "b32" -> bits & 0xFFFFFFFFL;
-            default -> bits;
-        };
+    /// Extends what lies in the low bits, as a type has it: with its sign or with zeros.
+    ///
+    /// @param unused bits above the type's
+    record Extension(int unused, boolean signed) {
+        static Extension of(String type) {
+            return new Extension(Long.SIZE - Byte.SIZE * PtxTypes.bytes(type), PtxTypes.signed(type));
+        }
+
+        long extend(long bits) {
+            return signed ? bits << unused >> unused : bits << unused >>> unused;
+        }
     }
 
     private static double toDouble(String type, long bits) {

@@ -19,6 +19,7 @@ import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 
 /// Turns a kernel's statements into operations on slots of the register files. What it does not know it refuses, by name and line.
@@ -249,12 +250,13 @@ final class Decoder {
     }
 
     private Op shuffle(String[] parts) {
-        if (parts.length != 4 || !parts[1].equals("sync")) {
+        Optional<LaneOps.Shuffle.How> how = parts.length == 4 && parts[1].equals("sync") ? LaneOps.Shuffle.How.of(parts[2]) : Optional.empty();
+        if (how.isEmpty()) {
             return null;
         }
         Operand d = in(0) instanceof Pair p ? p.first() : in(0);
         int valid = in(0) instanceof Pair p ? ((Register) p.second()).index() : -1;
-        return new LaneOps.Shuffle(parts[2], slots.target(d, false, now.line()), valid, operand(1, "b32"), operand(2, "b32"), operand(3, "b32"), operand(4, "b32"));
+        return new LaneOps.Shuffle(how.get(), slots.target(d, false, now.line()), valid, operand(1, "b32"), operand(2, "b32"), operand(3, "b32"), operand(4, "b32"));
     }
 
     private Op load(String[] parts, String type) {

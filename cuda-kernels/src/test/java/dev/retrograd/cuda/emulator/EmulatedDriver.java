@@ -55,7 +55,8 @@ public final class EmulatedDriver implements CudaDriver {
         this(memoryBytes, BASELINE);
     }
 
-    private EmulatedDriver(long memoryBytes, int computeCapability) {
+    /// @param computeCapability that it calls its own
+    public EmulatedDriver(long memoryBytes, int computeCapability) {
         this.memoryBytes = memoryBytes;
         this.computeCapability = computeCapability;
         mostShared = computeCapability == HOPPER ? SHARED_BYTES_OF_HOPPER : SHARED_BYTES;
@@ -146,6 +147,13 @@ public final class EmulatedDriver implements CudaDriver {
 
     @Override public void free(long address) {
         memory.free(address);
+    }
+
+    /// Reads of what lay there are faults again.
+    @Override public void forget(long address, long bytes) {
+        Region region = region("forget", address, bytes);
+        int at = (int) (address - region.base);
+        Arrays.fill(region.written, at, at + (int) bytes, (byte) 0);
     }
 
     @Override public MemorySegment allocatePinned(long bytes) {

@@ -2,6 +2,10 @@ package dev.retrograd.cuda.emulator;
 
 import static dev.retrograd.cuda.emulator.Warp.LANES;
 
+import java.util.Arrays;
+import java.util.Locale;
+import java.util.Optional;
+
 /// Instructions on predicates, on parts of registers, and between the lanes of a warp.
 final class LaneOps {
     private LaneOps() {
@@ -224,7 +228,15 @@ final class LaneOps {
 
     /// `shfl.sync`: a value from another lane. Source: NVIDIA's PTX ISA, 9.7.9, shfl.sync.
     static final class Shuffle extends Op {
-        private final String how;
+        enum How {
+            UP, DOWN, BFLY, IDX;
+
+            static Optional<How> of(String name) {
+                return Arrays.stream(values()).filter(h -> h.name().toLowerCase(Locale.ROOT).equals(name)).findFirst();
+            }
+        }
+
+        private final How how;
         private final int d;
         private final int valid;
         private final int a;
@@ -233,7 +245,7 @@ final class LaneOps {
         private final int members;
 
         /// @param valid slot of the predicate that tells whether the lane lies in range, or −1
-        Shuffle(String how, int d, int valid, int a, int b, int c, int members) {
+        Shuffle(How how, int d, int valid, int a, int b, int c, int members) {
             this.how = how;
             this.d = d;
             this.valid = valid;
@@ -253,12 +265,12 @@ final class LaneOps {
                 int clamp = w.r[c + l] & 31;
                 int last = l & segment | clamp & ~segment;
                 int from = switch (how) {
-                    case "up" -> l - distance;
-                    case "down" -> l + distance;
-                    case "bfly" -> l ^ distance;
-                    default -> l & segment | distance & ~segment;
+                    case UP -> l - distance;
+                    case DOWN -> l + distance;
+                    case BFLY -> l ^ distance;
+                    case IDX -> l & segment | distance & ~segment;
                 };
-                boolean in = how.equals("up") ? from >= last : from <= last;
+                boolean in = how == How.UP ? from >= last : from <= last;
                 from = in ? from : l;
                 if ((mask >>> from & 1) == 0) {
                     throw w.fault(this, l, "shuffle from lane " + from + ", which does not take part");

@@ -1,5 +1,7 @@
 package dev.retrograd.cuda.emulator;
 
+import dev.retrograd.cuda.emulator.Conversions.Extension;
+
 /// Loads and stores. Every access is checked: inside its memory, aligned, and read only where something was written.
 final class MemoryOps {
     /// Where generic addresses show a block's shared memory, a thread's own, and the arguments.
@@ -72,7 +74,7 @@ final class MemoryOps {
     /// A load of one or several values per lane; the whole must be aligned to its size.
     static final class Load extends Op {
         private final Place place;
-        private final String type;
+        private final Extension type;
         private final int bytes;
         private final boolean wide;
         private final int[] targets;
@@ -80,7 +82,7 @@ final class MemoryOps {
         /// @param wide whether the targets are 64-bit registers
         Load(Place place, String type, boolean wide, int... targets) {
             this.place = place;
-            this.type = type;
+            this.type = Extension.of(type);
             bytes = PtxTypes.bytes(type);
             this.wide = wide;
             this.targets = targets;
@@ -109,7 +111,7 @@ final class MemoryOps {
         }
 
         private void put(Warp w, int element, long bits) {
-            long value = Conversions.extend(type, bits);
+            long value = type.extend(bits);
             if (wide) {
                 w.q[element] = value;
             } else {
@@ -152,31 +154,44 @@ final class MemoryOps {
     /// A load from the arguments of the launch.
     static final class LoadParameter extends Op {
         private final Place place;
-        private final String type;
+        private final Extension type;
+        private final int bytes;
         private final boolean wide;
         private final int[] targets;
 
         LoadParameter(Place place, String type, boolean wide, int... targets) {
             this.place = place;
-            this.type = type;
+            this.type = Extension.of(type);
+            bytes = PtxTypes.bytes(type);
             this.wide = wide;
             this.targets = targets;
         }
 
         @Override void run(Warp w, int mask) {
-            int bytes = PtxTypes.bytes(type);
+            if (place.slot < 0) {
+                load(w, mask, place.offset);
+                return;
+            }
             for (int m = mask; m != 0; m &= m - 1) {
                 int l = Integer.numberOfTrailingZeros(m);
-                long address = place.address(w, l);
-                if (address < 0 || address + (long) bytes * targets.length > w.block.arguments.length) {
-                    throw w.fault(this, l, "out of bounds: read of " + bytes * targets.length + " bytes at byte " + address + " of " + w.block.arguments.length + " bytes of arguments");
+                load(w, 1 << l, place.address(w, l));
+            }
+        }
+
+        /// The same values for all lanes in the mask.
+        private void load(Warp w, int mask, long address) {
+            byte[] arguments = w.block.arguments;
+            if (address < 0 || address + (long) bytes * targets.length > arguments.length) {
+                throw w.fault(this, Integer.numberOfTrailingZeros(mask), "out of bounds: read of " + bytes * targets.length + " bytes at byte " + address + " of " + arguments.length + " bytes of arguments");
+            }
+            for (int k = 0; k < targets.length; k++) {
+                long value = 0;
+                for (int i = 0; i < bytes; i++) {
+                    value |= (arguments[(int) address + k * bytes + i] & 0xFFL) << 8 * i;
                 }
-                for (int k = 0; k < targets.length; k++) {
-                    long value = 0;
-                    for (int i = 0; i < bytes; i++) {
-                        value |= (w.block.arguments[(int) address + k * bytes + i] & 0xFFL) << 8 * i;
-                    }
-                    value = Conversions.extend(type, value);
+                value = type.extend(value);
+                for (int m = mask; m != 0; m &= m - 1) {
+                    int l = Integer.numberOfTrailingZeros(m);
                     if (wide) {
                         w.q[targets[k] + l] = value;
                     } else {
@@ -192,6 +207,7 @@ final class MemoryOps {
         private final Place place;
         private final String how;
         private final String type;
+        private final Extension extension;
         private final int target;
         private final int[] operands;
 
@@ -199,6 +215,7 @@ final class MemoryOps {
             this.place = place;
             this.how = how;
             this.type = type;
+            extension = Extension.of(type);
             this.target = target;
             this.operands = operands;
         }
@@ -215,7 +232,7 @@ final class MemoryOps {
                 }
                 long old;
                 synchronized (region) { // other blocks run beside this one
-                    old = Conversions.extend(type, region.get(i, bytes));
+                    old = extension.extend(region.get(i, bytes));
                     region.set(i, bytes, combine(old, operand(w, 0, l), operands.length > 1 ? operand(w, 1, l) : 0));
                 }
                 if (bytes == 8) {
@@ -227,7 +244,7 @@ final class MemoryOps {
         }
 
         private long operand(Warp w, int k, int lane) {
-            return Conversions.extend(type, PtxTypes.bytes(type) == 8 ? w.q[operands[k] + lane] : w.r[operands[k] + lane]);
+            return extension.extend(extension.unused() == 0 ? w.q[operands[k] + lane] : w.r[operands[k] + lane]);
         }
 
         private long combine(long old, long x, long y) {

@@ -1,6 +1,7 @@
 package dev.retrograd.trainer.cli;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.retrograd.core.Golden;
@@ -45,6 +46,7 @@ class CudaResumeTest {
         List<String> metrics = Files.readAllLines(whole.resolve("metrics.jsonl"));
         for (String line : metrics) {
             assertTrue(number(line, "peak_bytes") == number(line, "planned_peak_bytes"), "peak bytes, planned and actual: " + line);
+            assertFalse(line.contains("unplanned_allocations"), line);
         }
     }
 

@@ -45,6 +45,18 @@ class DeviceOptionsTest {
         assertFalse(Files.exists(output));
     }
 
+    @Test void aDeviceThatTheHostLacksFailsInOneSentence(@TempDir Path folder) {
+        CommandLineRun.train("--device=emulated:7", "--output=" + folder.resolve("run")).failsWith(ExitCode.FAILED, "emulated: this host has emulated:0 to emulated:1, got emulated:7; use --device cpu");
+        assertFalse(Files.exists(folder.resolve("run")));
+    }
+
+    @Test void anUpdateThatDoesNotFitIntoTheDeviceSaysWhatToChange(@TempDir Path folder) {
+        CommandLineRun run = CommandLineRun.train("--device=emulated", "--model=" + Golden.path("ci-sd/model"), "--batch-size=8192", "--micro-batch-size=8192", "--height=64", "--width=64",
+                "--sample-every=0", "--sample-images=1", "--output=" + folder.resolve("run"));
+        run.failsWith(ExitCode.FAILED, "micro-batch: no room for 'block of all its tensors': ");
+        assertTrue(run.err().strip().endsWith("; lower --micro-batch-size, --memory, the differentiated steps (--truncation) or the image size"), run.err());
+    }
+
     @ParameterizedTest @ValueSource(strings = {"tpu", "cuda:", "cuda:x", "cuda:-1", "cuda:99999999999", "cpu:1", "auto:0", ""})
     void whatIsNoDeviceIsWrongUsage(String device) {
         CommandLineRun.train("--device=" + device).failsWith(ExitCode.USAGE, "--device: must be auto, cpu, cuda, cuda:N, emulated, emulated:N, got '" + device + "'");
