@@ -35,6 +35,12 @@ final class AttentionScratch {
     /// `[BLOCK_ROWS][COLUMNS]`, as the products give them.
     final float[] scores;
     final float[] otherScores;
+    /// A block of keys with the head's channels as rows, for dq.
+    final float[] keyPanels;
+    /// A tile of dq, `[paddedWidth][COLUMNS]`.
+    final float[] queryGradient;
+    /// Of {@link AttentionPacking}.
+    final float[] packing = new float[AttentionPacking.SCRATCH];
     /// A product on its way to a result.
     final float[] tile = new float[ROWS * COLUMNS];
     /// One float per column of a tile.
@@ -45,6 +51,9 @@ final class AttentionScratch {
     /// Addresses: probabilities and gradients of scores, `[BLOCK_ROWS][COLUMNS]`, right operands of the second products.
     final long weights;
     final long otherWeights;
+    /// Address: gradients of a block of scores with keys as rows, a tile of `[columns][COLUMNS]` after the other; right operands for dq.
+    private final long turned;
+    private final int columns;
     final long bytes;
     /// Keeps the addresses alive.
     private final Arena arena = Arena.ofAuto();
@@ -58,7 +67,9 @@ final class AttentionScratch {
         third = new float[panels];
         fourth = new float[panels];
         panel = new float[ROWS * width];
-        int columns = columns(width);
+        columns = columns(width);
+        keyPanels = new float[columns * paddedWidth];
+        queryGradient = new float[paddedWidth * COLUMNS];
         result = new float[columns * paddedWidth];
         otherResult = new float[columns * paddedWidth];
         statistics = new float[columns];
@@ -69,7 +80,9 @@ final class AttentionScratch {
         otherRight = floats(columns * width);
         weights = floats(BLOCK_ROWS * COLUMNS);
         otherWeights = floats(BLOCK_ROWS * COLUMNS);
-        bytes = 4L * (4 * panels + panel.length + 2 * columns * (width + paddedWidth + 1) + (4 * BLOCK_ROWS + ROWS + 1) * COLUMNS);
+        turned = floats(columns * BLOCK_ROWS);
+        bytes = 4L * (4 * panels + panel.length + packing.length + columns * (2 * width + 3 * paddedWidth + 2 + BLOCK_ROWS)
+                + (4 * BLOCK_ROWS + paddedWidth + ROWS + 1) * COLUMNS);
     }
 
     private long floats(int count) {
@@ -87,6 +100,16 @@ final class AttentionScratch {
 
     long otherRight(int tile) {
         return otherRight + tile * width * COLUMN_BYTES;
+    }
+
+    /// Columns of a block.
+    int columns() {
+        return columns;
+    }
+
+    /// Address of a row of turned gradients: of key `key` of the block, with the queries of tile `tile`.
+    long turned(int tile, int key) {
+        return turned + ((long) tile * columns + key) * COLUMN_BYTES;
     }
 
     /// Where a tile's results begin.

@@ -106,7 +106,7 @@ final class AttentionSoftmax {
         }
     }
 
-    /// P itself and the gradients of the scores; rows are queries.
+    /// P itself and the gradients of the scores, which also take the scores' place; rows are queries.
     static void differentiateRows(float[] scores, float[] dp, int rows, float[] logSumExp, float[] delta, long weights, long gradients) {
         for (int column = 0; column < COLUMNS; column += LANES) {
             differentiateRows(scores, dp, column, rows, logSumExp, delta, weights + column * 4L, gradients + column * 4L);
@@ -118,7 +118,9 @@ final class AttentionSoftmax {
             int i = r * COLUMNS + column;
             FloatVector p = VectorMath.exp(FloatVector.fromArray(FLOATS, scores, i).sub(logSumExp[r]));
             p.intoMemorySegment(ALL, weights + r * COLUMN_BYTES, LE);
-            p.mul(FloatVector.fromArray(FLOATS, dp, i).sub(delta[r])).intoMemorySegment(ALL, gradients + r * COLUMN_BYTES, LE);
+            FloatVector ds = p.mul(FloatVector.fromArray(FLOATS, dp, i).sub(delta[r]));
+            ds.intoMemorySegment(ALL, gradients + r * COLUMN_BYTES, LE);
+            ds.intoArray(scores, i);
         }
     }
 

@@ -30,6 +30,7 @@ public final class CpuBackend implements Backend {
     private final CpuMatrix matrix;
     private final CpuConvolution convolution;
     private final CpuAttention attention;
+    private final AttentionBackward attentionBackward;
     private final CpuNorms norms;
     private final CpuGroupNorm groupNorms;
     private final CpuImage images;
@@ -78,6 +79,7 @@ public final class CpuBackend implements Backend {
         matrix = new CpuMatrix(gemm);
         convolution = new CpuConvolution(gemm);
         attention = new CpuAttention(workers);
+        attentionBackward = new AttentionBackward(attention);
         norms = new CpuNorms(workers);
         groupNorms = new CpuGroupNorm(workers);
         images = new CpuImage(workers);
@@ -216,7 +218,7 @@ public final class CpuBackend implements Backend {
 
     @Override public void paddedAttentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor lengths, Tensor y, Tensor logSumExp, Tensor dy,
             Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
-        attention.attentionBackward(spec, q, k, v, y, logSumExp, dy, delta, dq, dk, dv, keys("paddedAttentionBackward", lengths, k));
+        attentionBackward.run(spec, q, k, v, y, logSumExp, dy, delta, dq, dk, dv, keys("paddedAttentionBackward", lengths, k));
     }
 
     /// How many keys each image has.
@@ -229,7 +231,7 @@ public final class CpuBackend implements Backend {
 
     @Override public void attentionBackward(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, Tensor dy,
             Tensor delta, Tensor dq, Tensor dk, Tensor dv) {
-        attention.attentionBackward(spec, q, k, v, y, logSumExp, dy, delta, dq, dk, dv);
+        attentionBackward.run(spec, q, k, v, y, logSumExp, dy, delta, dq, dk, dv);
     }
 
     @Override public void groupNorm(int groups, double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd) {
@@ -250,6 +252,10 @@ public final class CpuBackend implements Backend {
 
     @Override public void groupNormSiluBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dy, Tensor dz) {
         groupNorms.groupNormSiluBackward(x, gamma, beta, mean, rstd, dy, dz);
+    }
+
+    @Override public void groupNormSiluBackwardInput(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dy, Tensor dx) {
+        groupNorms.groupNormSiluBackwardInput(x, gamma, beta, mean, rstd, dy, dx);
     }
 
     @Override public void layerNorm(double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd) {

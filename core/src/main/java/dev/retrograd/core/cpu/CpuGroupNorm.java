@@ -48,6 +48,18 @@ final class CpuGroupNorm {
 
     void groupNormSiluBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dy, Tensor dz) {
         RowChunks chunks = RowChunks.ofImages(x);
+        Slope slope = slope(chunks, x, gamma, beta, mean, rstd, dy, dz);
+        chunks.forEach(workers, (image, _, from, to) -> slope.apply(image, from, to));
+    }
+
+    /// What the gradient of the inner value takes from the forward pass.
+    private record Slope(RowChunks chunks, MemorySegment x, MemorySegment dy, MemorySegment dz, Affine affine) {
+        void apply(int image, long from, long to) {
+            applySiluSlope(x, dy, dz, chunks.byteOffset(image, from), to - from, chunks.channels(), affine, image * chunks.channels());
+        }
+    }
+
+    private static Slope slope(RowChunks chunks, Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dy, Tensor dz) {
         int channels = chunks.channels();
         int groups = mean.shape().channels();
         MemorySegment means = CpuMemory.data(mean);
@@ -59,11 +71,14 @@ final class CpuGroupNorm {
                 fill(affine, image, g, channels / groups, channels, gamma, beta, means.getAtIndex(JAVA_FLOAT, i), rstds.getAtIndex(JAVA_FLOAT, i));
             }
         }
-        MemorySegment in = CpuMemory.data(x);
-        MemorySegment gradient = CpuMemory.data(dy);
-        MemorySegment out = CpuMemory.data(dz);
-        chunks.forEach(workers, (image, _, from, to) ->
-                applySiluSlope(in, gradient, out, chunks.byteOffset(image, from), to - from, channels, affine, image * channels));
+        return new Slope(chunks, CpuMemory.data(x), CpuMemory.data(dy), CpuMemory.data(dz), affine);
+    }
+
+    /// The slope and the sums over it chunk by chunk, so that the sums find both in a cache; the same bits as one after the other.
+    void groupNormSiluBackwardInput(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dy, Tensor dx) {
+        RowChunks chunks = RowChunks.ofImages(x);
+        Slope slope = slope(chunks, x, gamma, beta, mean, rstd, dy, dx);
+        backward(chunks, x, gamma, mean, rstd, dx, dx, slope::apply);
     }
 
     private Affine statistics(RowChunks chunks, int groups, double eps, Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd) {
@@ -198,7 +213,16 @@ final class CpuGroupNorm {
 
     /// `dx = rstd·(g − Σg/n − x̂·Σ(g·x̂)/n)` with `g = gamma·dy`, `x̂ = (x − mean)·rstd` and sums over the group.
     void groupNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dy, Tensor dx) {
-        RowChunks chunks = RowChunks.ofImages(x);
+        backward(RowChunks.ofImages(x), x, gamma, mean, rstd, dy, dx, (_, _, _) -> { });
+    }
+
+    /// Makes some rows of dy.
+    private interface Before {
+        void rows(int image, long from, long to);
+    }
+
+    /// @param before is called for each chunk of dy before it is read
+    private void backward(RowChunks chunks, Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dy, Tensor dx, Before before) {
         int channels = chunks.channels();
         int groups = mean.shape().channels();
         int width = channels / groups;
@@ -210,6 +234,7 @@ final class CpuGroupNorm {
         double[] centre = centres(chunks, mean);
         double[] partial = new double[chunks.images() * perImage * groups * 2];
         chunks.forEach(workers, (image, chunk, from, to) -> {
+            before.rows(image, from, to);
             double[] sums = channelGradients(chunks, image, from, to, in, gradient, centre);
             for (int c = 0; c < channels; c++) {
                 double weight = gammas.getAtIndex(JAVA_FLOAT, c);

@@ -128,24 +128,27 @@ final class Gemm implements AutoCloseable {
             int chunk = GemmPlan.extent(columnEnd - column, chunks, kernel.columns());
             for (int j = column; j < columnEnd; j += chunk) {
                 int width = Math.min(chunk, columnEnd - j);
+                // Blocks of depth that share the buffer: their rows of C, and what neighbouring patches share, stay in a cache between them.
+                long blockBytes = panelBytes(depthBlock) * ((width + kernel.columns() - 1) / kernel.columns());
+                int together = (int) Math.max(1, Workspace.PANEL_BYTES / Math.max(1, blockBytes));
                 // K = 0 is one block without depth: its tiles are zero, and the epilogue still holds.
                 int p = 0;
                 do {
-                    int depth = Math.min(depthBlock, k - p);
-                    if (depth > 0) {
-                        packPanels(batch, p, depth, j, width, w);
+                    int end = (int) Math.min(k, p + (long) together * depthBlock);
+                    for (int q = p; q < end; q += depthBlock) {
+                        packPanels(batch, q, Math.min(depthBlock, k - q), j, width, w.panels + (q - p) / depthBlock * blockBytes, w);
                     }
-                    multiplyRows(batch, row, rowEnd, p, depth, j, width, w);
-                    p += depth;
+                    multiplyRows(batch, row, rowEnd, p, end, blockBytes, j, width, w);
+                    p = end;
                 } while (p < k);
             }
         }
 
-        private void packPanels(int batch, int p, int depth, int column, int width, Workspace w) {
+        private void packPanels(int batch, int p, int depth, int column, int width, long panels, Workspace w) {
             int lanes = kernel.lanes();
             int panelColumns = kernel.columns();
             for (int j = 0; j < width; j += panelColumns) {
-                long panel = w.panels + panelBytes(depth) * (j / panelColumns);
+                long panel = panels + panelBytes(depth) * (j / panelColumns);
                 int count = Math.min(panelColumns, width - j);
                 switch (panelSide) {
                     case Source.Steps steps -> steps.read(batch, p, depth, column + j, count, panel, panelColumns);
@@ -183,28 +186,36 @@ final class Gemm implements AutoCloseable {
             }
         }
 
-        private void multiplyRows(int batch, int row, int rowEnd, int p, int depth, int column, int width, Workspace w) {
+        /// The depth from `p` to `end`, block by block for each group of rows.
+        private void multiplyRows(int batch, int row, int rowEnd, int p, int end, long blockBytes, int column, int width, Workspace w) {
             int group = rowSide instanceof Source.Lines ? kernel.rows() : Workspace.GROUP;
             for (int g = row; g < rowEnd; g += group) {
                 int groupEnd = Math.min(rowEnd, g + group);
-                if (depth > 0) {
-                    packRows(batch, g, groupEnd - g, p, depth, w);
-                }
-                for (int r = g; r < groupEnd; r += kernel.rows()) {
-                    int height = Math.min(kernel.rows(), groupEnd - r);
-                    multiplyTiles(batch, r, height, (r - g) * MicroKernel.KC, p, depth, column, width, w);
-                }
+                long panels = w.panels;
+                int q = p;
+                do {
+                    int depth = Math.min(depthBlock, end - q);
+                    if (depth > 0) {
+                        packRows(batch, g, groupEnd - g, q, depth, w);
+                    }
+                    for (int r = g; r < groupEnd; r += kernel.rows()) {
+                        int height = Math.min(kernel.rows(), groupEnd - r);
+                        multiplyTiles(batch, r, height, (r - g) * MicroKernel.KC, q, depth, panels, column, width, w);
+                    }
+                    q += depthBlock;
+                    panels += blockBytes;
+                } while (q < end);
             }
         }
 
         /// One row of tiles; its packed rows begin at `left[at]`.
-        private void multiplyTiles(int batch, int row, int height, int at, int p, int depth, int column, int width, Workspace w) {
+        private void multiplyTiles(int batch, int row, int height, int at, int p, int depth, long panels, int column, int width, Workspace w) {
             MicroKernel.Update update = p == 0 ? first : next;
             long panelBytes = panelBytes(depth);
             if (!plan.turned()) {
                 aim(batch, row, height, w.target);
             }
-            long panel = w.panels;
+            long panel = panels;
             for (int j = 0; j < width; j += kernel.columns(), panel += panelBytes) {
                 int count = Math.min(kernel.columns(), width - j);
                 kernel.multiply(w.left, at, height, panel, count, depth, w.tile);

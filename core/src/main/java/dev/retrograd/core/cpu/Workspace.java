@@ -7,6 +7,7 @@ final class Workspace {
 
     /// Columns of the packed right block: with [MicroKernel#KC] steps, just under 1 MB, to stay in a core's second-level cache.
     static final int NC = 640;
+    static final long PANEL_BYTES = 4L * NC * MicroKernel.KC;
     /// Rows transposed from steps at a time: whole tiles and whole vectors at every width, and whole cache lines of each step.
     static final int GROUP = 48;
     private static final long CACHE_LINE = 64;
