@@ -32,7 +32,7 @@ import picocli.CommandLine.Spec;
 @Command(name = "experiment", mixinStandardHelpOptions = true, sortOptions = false,
         description = "Reproduces a table or figure of the AlignProp paper: trains what it needs (or takes it from the cache), measures, and writes results.md, results.csv, report.html and pictures: what the paper says, and whether it holds in these numbers. "
                 + "NAME: table1, table2, table3, table4, figure3, figure4, figure5, figure6, collapse; list describes them, tally counts votes.",
-        footer = {"", "Without --model everything is sized for the model inside the jar; with it, runs have the defaults of train. --reward is aesthetic where it is not given. Options from --prompts on go to train and evaluate."})
+        footer = {"", "Without --model everything is sized for the model inside the jar, and prompts are shapes; with it, runs have the defaults of train. --reward is aesthetic where it is not given. Options from --prompts on go to train and evaluate."})
 final class Experiment implements Callable<Integer> {
     private static final String LIST = "list";
     private static final String TALLY = "tally";

@@ -25,6 +25,9 @@ public record Vote(String voter, String pair, String question, String winner, St
     ///
     /// @throws IOException if the file cannot be read or holds something else; names it
     public static List<Vote> read(Path file) throws IOException {
+        if (Files.isDirectory(file)) {
+            throw new IOException(file + ": a file of votes is required, got a folder");
+        }
         String text;
         try {
             text = Files.readString(file);

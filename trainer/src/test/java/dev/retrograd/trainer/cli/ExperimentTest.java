@@ -94,6 +94,7 @@ class ExperimentTest {
         CommandLineRun tally = CommandLineRun.of("experiment", "tally", json.toString(), csv.toString());
         tally.succeeds();
         assertTrue(tally.out().contains("3 votes of 2 people") && tally.out().matches("(?s).*fidelity +AlignProp +base +2 +3 +66\\.7 +20\\.8 \\.\\. 93\\.9.*"), tally.out());
+        CommandLineRun.of("experiment", "tally", folder.toString()).failsWith(ExitCode.FAILED, folder + ": a file of votes is required, got a folder");
         CommandLineRun.of("experiment", "tally").failsWith(ExitCode.USAGE, "experiment tally: must be followed by files of votes, got none");
         CommandLineRun.of("experiment", "tally", Files.writeString(folder.resolve("c.csv"), "x,y\n").toString()).failsWith(ExitCode.FAILED, "c.csv: votes as a JSON list, or as CSV with the heading voter,pair,question,winner,loser are required, got 'x,y'");
         CommandLineRun.of("experiment", "tally", Files.writeString(folder.resolve("d.json"), "[{\"voter\": 3}]").toString()).failsWith(ExitCode.FAILED, "d.json: every vote must have the text 'voter'");
