@@ -55,6 +55,8 @@ class Peer:
         self.unet = model.load_unet(args.model).to(**layout)
         self.vae = model.load_vae(args.model).to(**layout)
         self.trainable = self.unet.attach_lora()
+        if args.start:
+            self.unet.load_lora(pathlib.Path(args.start) / "pytorch_lora_weights.safetensors")
         self.predict = torch.compile(self.unet) if args.compile else self.unet
         config = json.loads((pathlib.Path(args.model) / "unet" / "config.json").read_text())
         self.latent = args.latent or config["sample_size"]
@@ -116,8 +118,13 @@ class Peer:
         args = self.args
         schedule = Ddim(args.model, args.steps)
         optimizer = torch.optim.AdamW(self.trainable, lr=1e-3, weight_decay=1e-4)
-        start = self.randn(images, 4, self.latent, self.latent).float()
-        context = self.randn(2 * images, TOKENS, self.width)
+        if args.start:
+            given = safetensors_file.load(pathlib.Path(args.start) / "start.safetensors")
+            start, context = given["latents"].to(self.device), given["context"].to(self.device, self.dtype)
+        else:
+            start = self.randn(images, 4, self.latent, self.latent).float()
+            context = self.randn(2 * images, TOKENS, self.width)
+        first = {}
 
         def eps(x, t):
             both = self.predict(torch.cat([x, x]).to(self.dtype), torch.full((2 * images,), t, device=self.device), context)
@@ -138,10 +145,13 @@ class Peer:
             loss = -(image / 2 + 0.5).clamp(0, 1)[:, 0].mean()
             optimizer.zero_grad()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.trainable, 1.0)
+            norm = torch.nn.utils.clip_grad_norm_(self.trainable, 1.0)
             optimizer.step()
+            if not first:
+                first.update(loss=loss.item(), gradient_norm=norm.item())
 
-        return self.timed(run, max(1, self.args.repeats // 5))
+        figures = self.timed(run, max(1, self.args.repeats // 5))
+        return {**first, **figures}
 
 
 def check(folder):
@@ -187,6 +197,7 @@ def main():
     parser.add_argument("--steps", type=int, default=50)
     parser.add_argument("--kept", type=int, help="K, the differentiated steps; default: all")
     parser.add_argument("--guidance", type=float, default=7.5)
+    parser.add_argument("--start", metavar="DIR", help="latents, text and LoRA to start from, as `benchmarks.jar measure --start DIR` wrote them")
     parser.add_argument("--images", type=int, default=1, help="of an update")
     parser.add_argument("--compile", action="store_true", help="torch.compile the UNet")
     parser.add_argument("--repeats", type=int, default=10)

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
 
-/// `report …` turns results into a page; anything else goes to JMH, whose `-h` tells its options.
+/// `report …` turns results into a page, `measure …` runs what a peer runs as well; anything else goes to JMH, whose `-h` tells its options.
 public final class Main {
     private Main() {
     }
@@ -13,14 +13,17 @@ public final class Main {
     /// @param args see the class
     public static void main(String... args) throws IOException {
         Locale.setDefault(Locale.ROOT);
-        if (args.length == 0 || !args[0].equals("report")) {
-            org.openjdk.jmh.Main.main(args);
-            return;
-        }
+        String[] rest = Arrays.copyOfRange(args, Math.min(1, args.length), args.length);
         try {
-            Report.Sources sources = Report.Sources.parse(Arrays.copyOfRange(args, 1, args.length));
-            Report.write(sources);
-            System.out.println(sources.output() + ": written");
+            switch (args.length == 0 ? "" : args[0]) {
+                case "report" -> {
+                    Report.Sources sources = Report.Sources.parse(rest);
+                    Report.write(sources);
+                    System.out.println(sources.output() + ": written");
+                }
+                case "measure" -> new Measure(rest).run();
+                default -> org.openjdk.jmh.Main.main(args);
+            }
         } catch (IllegalArgumentException e) {
             System.err.println(e.getMessage());
             System.exit(2);

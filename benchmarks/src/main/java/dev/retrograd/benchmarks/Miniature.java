@@ -19,7 +19,9 @@ import dev.retrograd.trainer.method.Parts;
 import dev.retrograd.trainer.method.RewardLoss;
 import dev.retrograd.unet.LoraConfig;
 import dev.retrograd.unet.LoraWeights;
+import dev.retrograd.unet.ModelConfig;
 import dev.retrograd.unet.StableDiffusion;
+import dev.retrograd.unet.UNetConfig;
 import dev.retrograd.unet.diffusion.DdimChain;
 import dev.retrograd.unet.diffusion.DdimSchedule;
 import dev.retrograd.unet.diffusion.Guidance;
@@ -31,7 +33,7 @@ import java.util.BitSet;
 import java.util.Collections;
 import java.util.List;
 
-/// An AlignProp update of the miniature model: the chain with guidance, its last K steps recomputed and differentiated, decoder, reward,
+/// An AlignProp update of a small model, or of any in a folder: the chain with guidance, its last K steps recomputed and differentiated, decoder, reward,
 /// clipping of the gradient's norm, AdamW on LoRA of rank 4. The text is encoded beforehand. The reward is the mean of red, so that it costs little beside the rest.
 public final class Miniature implements AutoCloseable {
     public static final double LEARNING_RATE = 1e-3;
@@ -93,6 +95,11 @@ public final class Miniature implements AutoCloseable {
         List<String> rows = new ArrayList<>(Collections.nCopies(size.images(), ""));
         rows.addAll(Collections.nCopies(size.images(), "a large red ring in the center on a white background"));
         context = model.encodeText(model.tokenize(rows));
+    }
+
+    /// Rows and columns of the latent that a model in a folder was made for.
+    static int latentSide(Path folder) throws IOException {
+        return UNetConfig.of(ModelConfig.read(folder.resolve("unet/config.json"))).sampleSize();
     }
 
     public StableDiffusion model() {

@@ -10,10 +10,11 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedMap;
 
 /// A page of measured figures, from JMH's JSON and from a comparison with libtorch.
 final class Report {
-    private static final String USAGE = "usage: report RESULTS.json… [--libtorch COMPARISON.jsonl]… --machine TEXT --date DATE [--command TEXT]… [--output FILE]";
+    private static final String USAGE = "usage: report [RESULTS.json]… [--libtorch COMPARISON.jsonl]… [--section TITLE=TABLE.md]… --machine TEXT --date DATE [--command TEXT]… [--output FILE]";
     private static final double GIGA = 1e9;
     private static final double MEBI = 1 << 20;
 
@@ -24,14 +25,16 @@ final class Report {
     ///
     /// @param results of JMH
     /// @param comparisons of the module `libtorch`
+    /// @param sections Markdown of other commands, by the title that it gets, in order
     /// @param machine and date that the figures were measured on and at
     /// @param commands that measured them
-    record Sources(List<Path> results, List<Path> comparisons, String machine, String date, List<String> commands, Path output) {
+    record Sources(List<Path> results, List<Path> comparisons, SequencedMap<String, Path> sections, String machine, String date, List<String> commands, Path output) {
 
         /// @throws IllegalArgumentException if the arguments are not as the usage says
         static Sources parse(String... args) {
             List<Path> results = new ArrayList<>();
             List<Path> comparisons = new ArrayList<>();
+            SequencedMap<String, Path> sections = new LinkedHashMap<>();
             List<String> commands = new ArrayList<>();
             String machine = "";
             String date = "";
@@ -47,6 +50,13 @@ final class Report {
                 String value = args[i + 1];
                 switch (args[i++]) {
                     case "--libtorch" -> comparisons.add(Path.of(value));
+                    case "--section" -> {
+                        int equals = value.indexOf('=');
+                        if (equals < 1) {
+                            throw new IllegalArgumentException("--section: TITLE=FILE is required, got " + value);
+                        }
+                        sections.put(value.substring(0, equals), Path.of(value.substring(equals + 1)));
+                    }
                     case "--machine" -> machine = value;
                     case "--date" -> date = value;
                     case "--command" -> commands.add(value);
@@ -54,10 +64,10 @@ final class Report {
                     default -> throw new IllegalArgumentException(USAGE + ", got " + args[i - 1]);
                 }
             }
-            if (results.isEmpty() || machine.isEmpty() || date.isEmpty()) {
+            if (results.isEmpty() && comparisons.isEmpty() && sections.isEmpty() || machine.isEmpty() || date.isEmpty()) {
                 throw new IllegalArgumentException(USAGE);
             }
-            return new Sources(results, comparisons, machine, date, commands, output);
+            return new Sources(results, comparisons, sections, machine, date, commands, output);
         }
     }
 
@@ -72,12 +82,15 @@ final class Report {
         page.append("Machine: ").append(sources.machine()).append(". Date: ").append(sources.date()).append(".\n\n```\n");
         sources.commands().forEach(c -> page.append(c).append('\n'));
         page.append("```\n");
-        for (String backend : results.runs().stream().map(Results.Run::backend).distinct().toList()) {
-            kernels(page, results, backend);
-        }
-        memory(page, results);
         if (!sources.comparisons().isEmpty()) {
             comparison(page, sources.comparisons());
+        }
+        for (Map.Entry<String, Path> section : sources.sections().entrySet()) {
+            page.append("\n## ").append(section.getKey()).append("\n\n").append(Files.readString(section.getValue()).strip()).append('\n');
+        }
+        memory(page, results);
+        for (String backend : results.runs().stream().map(Results.Run::backend).distinct().toList()) {
+            kernels(page, results, backend);
         }
         return page.toString();
     }

@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,7 +28,7 @@ class ReportTest {
     }
 
     private Report.Sources sources(Path... comparisons) {
-        return new Report.Sources(List.of(folder.resolve("results.json")), List.of(comparisons), "a machine", "a day", List.of("a command"), folder.resolve("page.md"));
+        return new Report.Sources(List.of(folder.resolve("results.json")), List.of(comparisons), new LinkedHashMap<>(), "a machine", "a day", List.of("a command"), folder.resolve("page.md"));
     }
 
     @Test void sharesAreOfTheCeilingThatIsNearer() throws IOException {
@@ -53,6 +54,13 @@ class ReportTest {
         assertTrue(Report.page(sources(comparison)).contains("| matmul | 10.00 | 9.000 | 0.90 | 0.88–0.92 | rows |"), Report.page(sources(comparison)));
     }
 
+    @Test void sectionsAreTakenOverUnderTheirTitles() throws IOException {
+        Path results = results(ceilings());
+        Path table = Files.writeString(folder.resolve("t.md"), "| a |\n| --- |\n| 1 |\n");
+        String page = Report.page(Report.Sources.parse(results.toString(), "--section", "What it is=" + table, "--machine", "m", "--date", "d"));
+        assertTrue(page.contains("\n## What it is\n\n| a |\n| --- |\n| 1 |\n"), page);
+    }
+
     @Test void resultsWithoutCeilingsAreRefused() throws IOException {
         results(RUN.formatted("MatmulBenchmark.forward", "", "1e-7", "1e-8", "200", "1"));
         assertEquals("report: the results must hold Ceiling of cpu (and Peak of a CPU), got none", assertThrows(IOException.class, () -> Report.page(sources())).getMessage());
@@ -60,6 +68,7 @@ class ReportTest {
 
     @Test void argumentsMustNameResultsMachineAndDate() {
         assertThrows(IllegalArgumentException.class, () -> Report.Sources.parse("results.json"));
+        assertThrows(IllegalArgumentException.class, () -> Report.Sources.parse("--machine", "m", "--date", "d"));
         assertThrows(IllegalArgumentException.class, () -> Report.Sources.parse("results.json", "--machine"));
         assertThrows(IllegalArgumentException.class, () -> Report.Sources.parse("results.json", "--machine", "m", "--date", "d", "--colour", "red"));
         assertEquals(List.of("c"), Report.Sources.parse("results.json", "--machine", "m", "--date", "d", "--command", "c").commands());

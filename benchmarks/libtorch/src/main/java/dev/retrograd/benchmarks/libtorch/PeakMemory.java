@@ -28,7 +28,7 @@ final class PeakMemory {
 
     /// Starts both children for each size and prints what they say.
     static void compare(int threads, List<Miniature.Size> sizes) throws IOException {
-        System.out.printf("%-28s %-20s %12s %12s %12s%n", "MB", "", "private", "before it", "resident");
+        System.out.println("| update | | private, MB | before it, MB | of the update, MB | resident, MB |\n| --- | --- | ---: | ---: | ---: | ---: |");
         for (int i = 0; i < sizes.size(); i++) {
             for (String side : List.of(OURS, THEIRS)) {
                 start(side, threads, i);
@@ -73,7 +73,8 @@ final class PeakMemory {
             });
             run(theirs, backend, embedded.files().model(), size);
             sampler.interrupt();
-            System.out.printf(Locale.ROOT, "%-28s %-20s %12.0f %12.0f %12.0f%n", size, theirs ? "libtorch" : "ours", peak.get() / 1024.0, before / 1024.0, kilobytes("VmHWM") / 1024.0);
+            System.out.printf(Locale.ROOT, "| %s | %s | %.0f | %.0f | %.0f | %.0f |%n", size, theirs ? "libtorch" : "ours", peak.get() / 1024.0, before / 1024.0, (peak.get() - before) / 1024.0,
+                    kilobytes("VmHWM") / 1024.0);
         }
     }
 
