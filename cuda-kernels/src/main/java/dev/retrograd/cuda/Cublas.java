@@ -97,15 +97,26 @@ final class Cublas implements GemmLibrary {
         gemmEx = bind(library, GemmEx.class, "cublasGemmEx", PRODUCT);
         gemmStridedBatchedEx = bind(library, GemmStridedBatchedEx.class, "cublasGemmStridedBatchedEx", BATCHED);
         MemorySegment streamHandle = MemorySegment.ofAddress(driver.handle(stream));
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment made = arena.allocate(ADDRESS);
-            check("cublasCreate_v2", create.call(made));
-            handle = made.get(ADDRESS, 0);
-        }
-        check("cublasSetStream_v2", setStream.call(handle, streamHandle));
-        check("cublasSetMathMode", setMathMode.call(handle, MATH_MODE));
         workspace = driver.allocate(WORKSPACE);
-        check("cublasSetWorkspace_v2", setWorkspace.call(handle, MemorySegment.ofAddress(workspace), WORKSPACE));
+        MemorySegment made = MemorySegment.NULL;
+        boolean ready = false;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment place = arena.allocate(ADDRESS);
+            check("cublasCreate_v2", create.call(place));
+            made = place.get(ADDRESS, 0);
+            check("cublasSetStream_v2", setStream.call(made, streamHandle));
+            check("cublasSetMathMode", setMathMode.call(made, MATH_MODE));
+            check("cublasSetWorkspace_v2", setWorkspace.call(made, MemorySegment.ofAddress(workspace), WORKSPACE));
+            ready = true;
+        } finally {
+            if (!ready) {
+                if (made.address() != 0) {
+                    destroy.call(made);
+                }
+                driver.free(workspace);
+            }
+        }
+        handle = made;
     }
 
     private static <T> T bind(SymbolLookup library, Class<T> type, String name, MemoryLayout... parameters) {

@@ -170,8 +170,10 @@ final class GraphingDriver implements CudaDriver {
         return driver.allocate(bytes);
     }
 
+    /// What was recorded so far is forgotten: with another layout of memory it will hardly come again, and graphs take memory themselves.
     @Override public void free(long address) {
         flush();
+        known.clear();
         driver.free(address);
     }
 

@@ -33,6 +33,8 @@ final class FakeCublas implements AutoCloseable {
     private final Map<String, MemorySegment> functions = new HashMap<>();
     /// names of the functions that were called, in order
     final List<String> calls = new ArrayList<>();
+    /// name of a function that returns an error
+    String refused = "";
 
     FakeCublas(CudaDriver driver) {
         this.driver = driver;
@@ -89,7 +91,7 @@ final class FakeCublas implements AutoCloseable {
 
     int setMathMode(MemorySegment handle, int mode) {
         calls.add("setMathMode " + mode);
-        return status(handle);
+        return refused.equals("setMathMode") ? INVALID_VALUE : status(handle);
     }
 
     int setWorkspace(MemorySegment handle, MemorySegment memory, long bytes) {

@@ -175,6 +175,25 @@ class GraphingDriverTest {
         });
     }
 
+    @Test void memoryThatIsGivenBackTakesTheGraphsOfItsTimeWithIt() {
+        CudaDriver graphing = new GraphingDriver(driver, notices::add);
+        CudaDriver.Stream stream = graphing.createStream();
+        CudaDriver.Kernel fill = graphing.load("elementwise", PtxText.read("elementwise")).kernel("fill_b32");
+        int before = driver.allocations();
+        long[] addresses = {graphing.allocate(4 * SIZE), graphing.allocate(4 * SIZE)};
+        LaunchArguments arguments = new LaunchArguments();
+        for (int round = 0; round < 2; round++) {
+            for (int i = 0; i < 10; i++) {
+                graphing.launch(fill, LaunchGrid.of(1, 256), 0, arguments.clear().i64(addresses[0]).i64(i).i64(SIZE), stream);
+            }
+            graphing.synchronize(stream);
+        }
+        assertEquals(before + 3, driver.allocations(), "two blocks and a graph");
+        graphing.free(addresses[1]);
+        assertEquals(before + 1, driver.allocations());
+        graphing.free(addresses[0]);
+    }
+
     @Test void streamsAreKeptApart() {
         CudaDriver graphing = new GraphingDriver(driver, notices::add);
         CudaDriver.Stream[] streams = {graphing.createStream(), graphing.createStream()};

@@ -176,6 +176,17 @@ class VendorProductsTest {
         assertFalse(Cublas.find(List.of("libcublas-of-nowhere.so.1")).isPresent());
     }
 
+    @Test void aLibraryThatRefusesItsSettingsLeavesNothingBehind() {
+        EmulatedDriver driver = new EmulatedDriver(DEVICE_BYTES);
+        FakeCublas library = new FakeCublas(driver);
+        library.refused = "setMathMode";
+        CudaException e = assertThrows(CudaException.class, () -> CudaBackend.open(driver, options(Precision.F32, Products.CUBLAS), Optional.of(library.symbols())));
+        assertEquals("cuda: cublasSetMathMode: cublasStatus_t must be 0, got 7", e.getMessage());
+        assertEquals("destroy", library.calls.getLast());
+        assertEquals(0, driver.allocations());
+        library.close();
+    }
+
     @Test void aLibraryThatLacksAFunctionIsNotUsed() {
         FakeCublas library = new FakeCublas(new EmulatedDriver(1 << 20));
         library.remove("cublasGemmEx");
