@@ -11,7 +11,7 @@ import java.util.stream.Collectors;
 /// Lays tensors into an arena as plans say, and sees to it that no two share a byte: what comes otherwise than planned is left to the backend's
 /// cache, from there to the end of the piece.
 final class ArenaReplay {
-    private final Arena arena;
+    private final ArenaBlock arena;
     private final String scopeName;
     private final IntFunction<ArenaPlan> plans;
     private final NavigableMap<Long, Long> taken = new TreeMap<>();
@@ -23,7 +23,7 @@ final class ArenaReplay {
     private int next;
     private long unplanned;
 
-    ArenaReplay(Arena arena, String scopeName, IntFunction<ArenaPlan> plans) {
+    ArenaReplay(ArenaBlock arena, String scopeName, IntFunction<ArenaPlan> plans) {
         this.arena = arena;
         this.scopeName = scopeName;
         this.plans = plans;

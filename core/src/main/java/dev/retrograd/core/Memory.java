@@ -19,7 +19,7 @@ public final class Memory implements AutoCloseable {
     private long peak;
     private long allocations;
     private MemoryObserver observer = MemoryObserver.NONE;
-    private final Optional<Arena> arena;
+    private final Optional<ArenaBlock> arena;
     private Optional<ArenaReplay> replay = Optional.empty();
 
     /// Without an arena.
@@ -30,11 +30,11 @@ public final class Memory implements AutoCloseable {
     }
 
     /// @param arena of the device that `allocator` allocates on
-    public Memory(String name, BiFunction<String, Long, Storage> allocator, Arena arena) {
+    public Memory(String name, BiFunction<String, Long, Storage> allocator, ArenaBlock arena) {
         this(name, allocator, Optional.of(arena));
     }
 
-    private Memory(String name, BiFunction<String, Long, Storage> allocator, Optional<Arena> arena) {
+    private Memory(String name, BiFunction<String, Long, Storage> allocator, Optional<ArenaBlock> arena) {
         this.allocator = allocator;
         this.arena = arena;
         root = new Scope(this, name, null);
@@ -91,7 +91,7 @@ public final class Memory implements AutoCloseable {
     /// Gives the block back that replays lay tensors into; the next one reserves it anew.
     public void releaseArena() {
         endReplay();
-        arena.ifPresent(Arena::release);
+        arena.ifPresent(ArenaBlock::release);
     }
 
     /// Shows everything that happens from now on to an observer, instead of the one so far; {@link MemoryObserver#NONE} ends it.

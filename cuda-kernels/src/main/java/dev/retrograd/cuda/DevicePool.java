@@ -1,6 +1,6 @@
 package dev.retrograd.cuda;
 
-import dev.retrograd.core.Arena;
+import dev.retrograd.core.ArenaBlock;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.OutOfMemoryException;
@@ -71,7 +71,7 @@ final class DevicePool implements AutoCloseable {
     }
 
     /// One of the driver's allocations.
-    private final class Whole implements Arena {
+    private final class Whole implements ArenaBlock {
         private OptionalLong address = OptionalLong.empty();
         private long size;
 

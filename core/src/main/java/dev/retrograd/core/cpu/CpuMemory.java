@@ -1,6 +1,6 @@
 package dev.retrograd.core.cpu;
 
-import dev.retrograd.core.Arena;
+import dev.retrograd.core.ArenaBlock;
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.OutOfMemoryException;
 import dev.retrograd.core.Spec;
@@ -152,7 +152,7 @@ final class CpuMemory implements AutoCloseable {
     }
 
     /// One block from the system.
-    private final class Whole implements Arena {
+    private final class Whole implements ArenaBlock {
         private Optional<MemorySegment> raw = Optional.empty();
         private long size;
 

@@ -1,7 +1,7 @@
 package dev.retrograd.core;
 
 /// One block of a device's memory in which tensors have fixed places; a backend's part in {@link Memory#replay}.
-public interface Arena {
+public interface ArenaBlock {
 
     /// Makes the block at least so large, with whatever the backend caches given back first. Nothing lies in it.
     ///
