@@ -106,7 +106,7 @@ class FullFineTuningTest {
 
     @Test void itsCheckpointIsNoLorasAndTheOtherWayRound() {
         train("full", "--model=" + MODEL).succeeds();
-        CommandLineRun.of("train", "--resume=" + folder.resolve("full"), "--trainable=lora", "--updates=2").failsWith(ExitCode.FAILED, "state.safetensors: was saved by a run with other --trainable");
+        CommandLineRun.of("train", "--resume=" + folder.resolve("full"), "--trainable=lora", "--updates=2").failsWith(ExitCode.FAILED, "state.safetensors: was saved by a run with other --method, --trainable");
     }
 
     @Test void aLoraToStartFromIsRefused() {
