@@ -1,6 +1,7 @@
 package dev.retrograd.benchmarks;
 
 import java.io.IOException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
@@ -27,6 +28,9 @@ public final class Main {
         } catch (IllegalArgumentException e) {
             System.err.println(e.getMessage());
             System.exit(2);
+        } catch (NoSuchFileException e) {
+            System.err.println(e.getFile() + ": there is no such file");
+            System.exit(1);
         }
     }
 
