@@ -2,6 +2,7 @@ package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Convolutions;
 import dev.retrograd.core.BackendOptions.Products;
 import dev.retrograd.core.BackendOptions.Tiles;
 import dev.retrograd.core.NoDeviceException;
@@ -35,6 +36,10 @@ final class DeviceOptions {
     @Option(names = "--gemm", paramLabel = "WHAT", defaultValue = "ptx",
             description = "What multiplies matrices on a GPU: ptx (the program's own kernels), hopper (with kernels for compute capability 9.0, which no GPU has run yet), cublas (NVIDIA's library for the products that it can do; the host must have it), or auto (the faster one of each shape, measured once and kept with the run); default: ${DEFAULT-VALUE}.")
     private Products gemm;
+
+    @Option(names = "--conv", paramLabel = "WHAT", defaultValue = "ptx",
+            description = "What convolves on a GPU: ptx (the program's own kernels); default: ${DEFAULT-VALUE}.")
+    private Convolutions conv;
 
     @Option(names = "--tiles", paramLabel = "WHAT", defaultValue = "auto",
             description = "By which speeds a GPU's kernels choose their tiles: table (of known architectures), measured (once, kept with the run and in the user's cache), or auto: measured where the table lacks the architecture; default: ${DEFAULT-VALUE}.")
@@ -110,7 +115,7 @@ final class DeviceOptions {
         return BackendOptions.of(notice -> {
             out.println(notice);
             out.flush();
-        }).with(wanted).with(gemm).with(tiles).withGraphs(graphs == Switch.ON).keeping(choices, Optional.of(cache()));
+        }).with(wanted).with(gemm).with(conv).with(tiles).withGraphs(graphs == Switch.ON).keeping(choices, Optional.of(cache()));
     }
 
     /// The devices that are asked for, of one type: what is computed must not depend on which one does.
