@@ -120,3 +120,30 @@ __device__ __forceinline__ void finish(const Finish& e, i64 i, int column, float
     }
     put(v, e.y, (int) e.type, i, n, whole);
 }
+
+// Four sums of a product's row, from column `column` of its n on, to where they belong: of a `split` product to the workspace, whose rows are those of every
+// part, one part after another, otherwise to the results. A gated product's gates lie 8 further on. `from` is in shared memory and is overwritten.
+__device__ __forceinline__ void finish_quad(const Finish& e, float* from, i64 row, int column, int n, bool split) {
+    int columns = n;
+    if (e.activation == 3) {
+        columns = column & 8 ? 0 : (int) e.columns;
+        column = column / 16 * 8 + column % 8;
+    }
+    if (column >= columns) {
+        return;
+    }
+    int count = columns - column < 4 ? columns - column : 4;
+    if (e.activation == 3) {
+        put_hidden(e, from, row, column, count);
+    }
+    if (e.activation != 0 && !split) {
+        activate(e, from, column, count);
+    }
+    float v[4];
+    *reinterpret_cast<float4*>(v) = *reinterpret_cast<const float4*>(from);
+    if (split) {
+        put<float>(v, reinterpret_cast<char*>(e.partial), row * n + column, count, count == 4 && n % 4 == 0);
+    } else {
+        finish(e, row * e.columns + column, column, v, count);
+    }
+}

@@ -1,52 +1,10 @@
-// Batched matrix products on the warpgroups of compute capability 9.0, y[m, n] = sum over k of a(m, k) * b(n, k), in bf16 or f16 with sums in float32.
-//
-// Threads: 384. One warp copies boxes of the operands, 64 of k for the block's 128 rows and BN columns, into a ring of stages in shared memory; two
-// warpgroups multiply, 64 rows each. Each stage has two mbarriers: `full`, whose phase ends when its boxes have landed, and `empty`, when all eight
-// warps have multiplied it. Boxes are zero outside of their tensors, and results outside of y are not written. Shared memory: RingTile::SHARED_BYTES,
-// dynamic. Grid: (m / 128, n / BN, batch * splits), rounded up; several splits go to a workspace, as in tensor_product.cuh. Deterministic.
+// Batched matrix products on warpgroups (ring.cuh), y[m, n] = sum over k of a(m, k) * b(n, k). Grid: (m / 128, n / BN, batch * splits), rounded up.
 #pragma once
-#include "epilogue.cuh"
-#include "warpgroup.cuh"
+#include "ring.cuh"
 
 // `a_step`, `b_step`: 0 where all products share the operand's one matrix, otherwise 1.
 struct Problem {
     int m, n, k, splits, a_step, b_step;
-};
-
-#define BM 128
-#define GROUP_ROWS 64
-#define GROUP_THREADS 128
-#define STAGE_K 64
-// 64 rows of k, or of 64 elements of k each
-#define PIECE_BYTES 8192
-
-template <int BN_, int STAGES_> struct RingTile {
-    static const int BN = BN_, STAGES = STAGES_;
-    static const int A_BYTES = BM * STAGE_K * 2, B_BYTES = BN * STAGE_K * 2, STAGE_BYTES = A_BYTES + B_BYTES;
-    static const int ALIGNMENT = 1024;
-    static const int SHARED_BYTES = STAGES * STAGE_BYTES + ALIGNMENT;
-    static const int HALVES = BN / 128;
-};
-
-typedef RingTile<128, 6> Ring128x128;
-typedef RingTile<256, 4> Ring128x256;
-
-// A stage after another: its number, and the parity of its phase.
-template <int STAGES> struct Turn {
-    int stage = 0;
-    unsigned parity = 0;
-    __device__ __forceinline__ void next() {
-        stage++;
-        if (stage == STAGES) {
-            stage = 0;
-            parity ^= 1;
-        }
-    }
-};
-
-// Bytes from one step of 16 of k to the next.
-template <bool K_MAJOR> struct Step {
-    static const int bytes = K_MAJOR ? 32 : 2048;
 };
 
 // A box of an operand's stage: with k running fastest all rows at once, otherwise in pieces of 64 rows.
@@ -69,142 +27,20 @@ template <int BN> __device__ __forceinline__ void copy_gated_stage(unsigned to, 
     }
 }
 
-// The sums of a warpgroup to where they belong, by way of shared memory, so that accesses are long.
-template <typename T> __device__ __forceinline__ void finish_group(const float (&sums)[T::HALVES][64], int group, Finish e, const Problem& x, float* slab) {
-    const int stride = T::BN + 8;
-    slab += group * GROUP_ROWS * stride;
-    int thread = threadIdx.x % GROUP_THREADS;
-    int lane = thread % 32;
-    float* to = slab + (thread / 32 * 16 + lane / 4) * stride + lane % 4 * 2;
-#pragma unroll
-    for (int h = 0; h < T::HALVES; h++) {
-#pragma unroll
-        for (int j = 0; j < 16; j++) {
-            *reinterpret_cast<float2*>(to + h * 128 + j * 8) = make_float2(sums[h][4 * j], sums[h][4 * j + 1]);
-            *reinterpret_cast<float2*>(to + h * 128 + j * 8 + 8 * stride) = make_float2(sums[h][4 * j + 2], sums[h][4 * j + 3]);
-        }
-    }
-    partial_barrier(2 + group, GROUP_THREADS);
-    i64 matrix = blockIdx.z / x.splits * (i64) x.m * e.columns * (e.type == 0 ? 4 : 2);
-    e.y += matrix;
-    e.residual = e.residual ? e.residual + matrix : 0;
-    char* partial = reinterpret_cast<char*>(e.partial + blockIdx.z * (i64) x.m * x.n);
-    const int quads = T::BN / 4;
-#pragma unroll 1
-    for (int q = thread; q < GROUP_ROWS * quads; q += GROUP_THREADS) {
-        int row = blockIdx.x * BM + group * GROUP_ROWS + q / quads;
-        int column = blockIdx.y * T::BN + q % quads * 4;
-        float* from = slab + q / quads * stride + q % quads * 4;
-        int columns = x.n;
-        if (e.activation == 3) {
-            columns = column & 8 ? 0 : (int) e.columns;
-            column = column / 16 * 8 + column % 8;
-        }
-        if (row >= x.m || column >= columns) {
-            continue;
-        }
-        int n = columns - column < 4 ? columns - column : 4;
-        if (e.activation == 3) {
-            put_hidden(e, from, row, column, n);
-        }
-        if (e.activation != 0 && x.splits == 1) {
-            activate(e, from, column, n);
-        }
-        float v[4];
-        *reinterpret_cast<float4*>(v) = *reinterpret_cast<const float4*>(from);
-        if (x.splits > 1) {
-            put<float>(v, partial, (i64) row * x.n + column, n, n == 4 && x.n % 4 == 0);
-        } else {
-            finish(e, (i64) row * e.columns + column, column, v, n);
-        }
-    }
-}
-
-// Starts a group of products: a warpgroup's rows of a stage. ADDS: to the sums so far.
-template <typename C, typename T, bool ADDS, bool A_K, bool B_K> __device__ __forceinline__ void multiply_stage(float (&sums)[T::HALVES][64], unsigned stage, int group) {
-    unsigned long long left = matrix_descriptor(stage + group * PIECE_BYTES, PIECE_BYTES);
-    unsigned long long right = matrix_descriptor(stage + T::A_BYTES, PIECE_BYTES);
-    begin_products();
-#pragma unroll
-    for (int h = 0; h < T::HALVES; h++) {
-        multiply<ADDS, A_K, B_K>(sums[h], left, right + (h * 2 * PIECE_BYTES >> 4), C());
-    }
-#pragma unroll
-    for (int step = 1; step < STAGE_K / 16; step++) {
-#pragma unroll
-        for (int h = 0; h < T::HALVES; h++) {
-            multiply<true, A_K, B_K>(sums[h], left + (step * Step<A_K>::bytes >> 4), right + (step * Step<B_K>::bytes + h * 2 * PIECE_BYTES >> 4), C());
-        }
-    }
-    commit_products();
-}
-
-// Every part of a split k has a stage or more.
 template <typename C, typename T, bool A_K, bool B_K> __device__ __forceinline__ void product(const TensorMap& a, const TensorMap& b, const Finish& e, const Problem& x) {
-    extern __shared__ char dynamic[];
-    __shared__ unsigned long long barriers[2 * T::STAGES];
-    unsigned ring = ((unsigned) __cvta_generic_to_shared(dynamic) + T::ALIGNMENT - 1) / T::ALIGNMENT * T::ALIGNMENT;
-    unsigned full = (unsigned) __cvta_generic_to_shared(barriers);
-    unsigned empty = full + T::STAGES * 8;
-    int all = (x.k + STAGE_K - 1) / STAGE_K;
-    int share = (all + x.splits - 1) / x.splits;
-    int begin = blockIdx.z % x.splits * share;
-    int count = all - begin < share ? all - begin : share;
-    if (threadIdx.x == 0) {
-#pragma unroll 1
-        for (int s = 0; s < T::STAGES; s++) {
-            init_barrier(full + s * 8, 1);
-            init_barrier(empty + s * 8, 8);
+    int matrix = blockIdx.z / x.splits;
+    ring_product<C, T, A_K, B_K>(e, Size{x.m, x.n, (x.k + STAGE_K - 1) / STAGE_K, x.splits}, [&](unsigned to, unsigned barrier, int stage) {
+        int k = stage * STAGE_K;
+        copy_stage<A_K, BM>(to, a, blockIdx.x * BM, k, matrix * x.a_step, barrier);
+        if (e.activation == 3) {
+            copy_gated_stage<T::BN>(to + T::A_BYTES, b, blockIdx.y * T::BN, k, barrier);
+        } else {
+            copy_stage<B_K, T::BN>(to + T::A_BYTES, b, blockIdx.y * T::BN, k, matrix * x.b_step, barrier);
         }
-        publish_barriers();
-    }
-    __syncthreads();
-    Turn<T::STAGES> turn;
-    if (threadIdx.x < GROUP_THREADS) {
-        fewer_registers<40>();
-        if (threadIdx.x < 32 && elected()) {
-            int matrix = blockIdx.z / x.splits;
-#pragma unroll 1
-            for (int s = 0; s < count; s++) {
-                // the phase before the first is complete
-                wait(empty + turn.stage * 8, turn.parity ^ 1);
-                unsigned to = ring + turn.stage * T::STAGE_BYTES;
-                unsigned barrier = full + turn.stage * 8;
-                int k = (begin + s) * STAGE_K;
-                arrive_and_expect(barrier, T::STAGE_BYTES);
-                copy_stage<A_K, BM>(to, a, blockIdx.x * BM, k, matrix * x.a_step, barrier);
-                if (e.activation == 3) {
-                    copy_gated_stage<T::BN>(to + T::A_BYTES, b, blockIdx.y * T::BN, k, barrier);
-                } else {
-                    copy_stage<B_K, T::BN>(to + T::A_BYTES, b, blockIdx.y * T::BN, k, matrix * x.b_step, barrier);
-                }
-                turn.next();
-            }
-        }
-        return;
-    }
-    more_registers<232>();
-    int group = threadIdx.x / GROUP_THREADS - 1;
-    float sums[T::HALVES][64];
-    wait(full, 0);
-    multiply_stage<C, T, false, A_K, B_K>(sums, ring, group);
-    unsigned before = empty;
-    turn.next();
-#pragma unroll 1
-    for (int s = 1; s < count; s++) {
-        wait(full + turn.stage * 8, turn.parity);
-        multiply_stage<C, T, true, A_K, B_K>(sums, ring + turn.stage * T::STAGE_BYTES, group);
-        wait_for_products<1>();
-        if (threadIdx.x % 32 == 0) {
-            arrive(before);
-        }
-        before = empty + turn.stage * 8;
-        turn.next();
-    }
-    wait_for_products<0>();
-    // The other warpgroup may still be reading the stage that these sums go to.
-    partial_barrier(1, 2 * GROUP_THREADS);
-    finish_group<T>(sums, group, e, x, reinterpret_cast<float*>(dynamic + (ring - (unsigned) __cvta_generic_to_shared(dynamic))));
+    }, [&](int i) {
+        int row = blockIdx.x * BM + i;
+        return row < x.m ? row : -1;
+    });
 }
 
 #define ENTRY(C, T, A_K, B_K, layout) \

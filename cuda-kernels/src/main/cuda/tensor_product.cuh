@@ -78,15 +78,11 @@ template <typename C, typename T, bool A_K, bool B_K> __device__ __forceinline__
 }
 
 // The sums of a block to where they belong, 16 rows of each warp at a time: by way of shared memory, so that a warp's accesses are long.
-template <typename T> __device__ __forceinline__ void finish_tile(const Sums<T>& sums, Finish e, const Extent& x, float* slab) {
+template <typename T> __device__ __forceinline__ void finish_tile(const Sums<T>& sums, const Finish& e, const Extent& x, float* slab) {
     const int stride = T::BN + 8;
     int warp = threadIdx.x / 32;
     int slab_row = warp / T::WARPS_N * 16 + (lane() >> 2);
     int slab_column = warp % T::WARPS_N * T::WN + (lane() & 3) * 2;
-    i64 matrix = blockIdx.z / x.splits * (i64) x.m * e.columns * (e.type == 0 ? 4 : 2);
-    e.y += matrix;
-    e.residual = e.residual ? e.residual + matrix : 0;
-    float* partial = e.partial + blockIdx.z * (i64) x.m * x.n;
 #pragma unroll 1
     for (int pass = 0; pass < T::WM / 16; pass++) {
         __syncthreads();
@@ -107,28 +103,8 @@ template <typename T> __device__ __forceinline__ void finish_tile(const Sums<T>&
         for (int q = threadIdx.x; q < T::BM / T::WM * 16 * quads; q += T::THREADS) {
             int row = blockIdx.x * T::BM + q / quads / 16 * T::WM + pass * 16 + q / quads % 16;
             int column = blockIdx.y * T::BN + q % quads * 4;
-            float* from = slab + q / quads * stride + q % quads * 4;
-            int columns = x.n;
-            if (e.activation == 3) {
-                columns = column & 8 ? 0 : (int) e.columns;
-                column = column / 16 * 8 + column % 8;
-            }
-            if (row >= x.m || column >= columns) {
-                continue;
-            }
-            int n = columns - column < 4 ? columns - column : 4;
-            if (e.activation == 3) {
-                put_hidden(e, from, row, column, n);
-            }
-            if (e.activation != 0 && x.splits == 1) {
-                activate(e, from, column, n);
-            }
-            float v[4];
-            *reinterpret_cast<float4*>(v) = *reinterpret_cast<const float4*>(from);
-            if (x.splits > 1) {
-                put<float>(v, reinterpret_cast<char*>(partial), (i64) row * x.n + column, n, n == 4 && x.n % 4 == 0);
-            } else {
-                finish(e, (i64) row * e.columns + column, column, v, n);
+            if (row < x.m) {
+                finish_quad(e, slab + q / quads * stride + q % quads * 4, blockIdx.z * (i64) x.m + row, column, x.n, x.splits > 1);
             }
         }
     }

@@ -44,10 +44,14 @@ __device__ __forceinline__ bool elected() {
     return one;
 }
 
-// Copies the box at (x, y, z) of a tensor to shared memory, its rows swizzled, zeros for what is outside of the tensor.
+// Copies the box at (x, y, z) or (x, y, z, u) of a tensor to shared memory, its rows swizzled, zeros for what is outside of the tensor.
 __device__ __forceinline__ void copy_box(unsigned to, const TensorMap& map, int x, int y, int z, unsigned barrier) {
     asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4}], [%5];"
                  ::"r"(to), "l"(&map), "r"(x), "r"(y), "r"(z), "r"(barrier) : "memory");
+}
+__device__ __forceinline__ void copy_box(unsigned to, const TensorMap& map, int x, int y, int z, int u, unsigned barrier) {
+    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.tile.mbarrier::complete_tx::bytes [%0], [%1, {%2, %3, %4, %5}], [%6];"
+                 ::"r"(to), "l"(&map), "r"(x), "r"(y), "r"(z), "r"(u), "r"(barrier) : "memory");
 }
 
 template <int COUNT> __device__ __forceinline__ void fewer_registers() { asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(COUNT)); }

@@ -20,8 +20,8 @@ public record BackendOptions(Optional<Precision> precision, boolean graphs, Prod
     /// and `CUBLAS` at each shape, measured when it comes for the first time.
     public enum Products { AUTO, PTX, HOPPER, CUBLAS }
 
-    /// The program's own kernels.
-    public enum Convolutions { PTX }
+    /// The program's own kernels, among them those for compute capability 9.0 where they can be used.
+    public enum Convolutions { PTX, HOPPER }
 
     /// The table of known architectures, a measurement, or that for architectures that the table does not have.
     public enum Tiles { AUTO, TABLE, MEASURED }

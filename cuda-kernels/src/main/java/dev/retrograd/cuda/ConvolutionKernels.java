@@ -13,14 +13,20 @@ import java.util.stream.IntStream;
 /// Launches `convolution_*.cu` on tensor cores, `convolution.cu` in float32: what {@link dev.retrograd.core.ConvolutionKernels} asks for.
 final class ConvolutionKernels {
     private static final String MODULE = "convolution";
+    private static final String FORWARD = "fwd";
+    private static final String BACKWARD_INPUT = "bwd_input";
+    private static final String BACKWARD_WEIGHT = "bwd_weight";
     private static final DType[] F32 = {DType.F32};
 
     private final Launcher launcher;
     private final TensorCores cores;
+    private final Optional<HopperConvolutions> hopper;
 
-    ConvolutionKernels(Launcher launcher, TensorCores cores) {
+    /// @param hopper what convolves 16-bit operands where it can
+    ConvolutionKernels(Launcher launcher, TensorCores cores, Optional<HopperConvolutions> hopper) {
         this.launcher = launcher;
         this.cores = cores;
+        this.hopper = hopper;
     }
 
     void conv2d(ConvSpec spec, Tensor x, Tensor w, Tensor y) {
@@ -37,20 +43,20 @@ final class ConvolutionKernels {
 
     private void forward(ConvSpec spec, Tensor x, Tensor w, long bias, Tensor y) {
         require("conv2d", spec, x, w, y);
-        Product p = new Product("fwd", x, x.dim(3), w, w.dim(3), y, bias, y.shape().rows(), y.dim(3), w.elements() / w.dim(0));
+        Product p = new Product(FORWARD, x, x.dim(3), w, w.dim(3), y, bias, y.shape().rows(), y.dim(3), w.elements() / w.dim(0));
         launch("conv2d", spec, p, x, w, y);
     }
 
     void conv2dBackwardInput(ConvSpec spec, Tensor dy, Tensor w, Tensor dx) {
         require("conv2dBackwardInput", spec, dx, w, dy);
-        Product p = new Product("bwd_input", dy, dy.dim(3), w, w.dim(3), dx, 0, dx.shape().rows(), dx.dim(3), w.elements() / w.dim(3));
+        Product p = new Product(BACKWARD_INPUT, dy, dy.dim(3), w, w.dim(3), dx, 0, dx.shape().rows(), dx.dim(3), w.elements() / w.dim(3));
         launch("conv2dBackwardInput", spec, p, dx, w, dy);
     }
 
     void conv2dBackwardWeight(ConvSpec spec, Tensor x, Tensor dy, Tensor dw) {
         require("conv2dBackwardWeight", spec, x, dw, dy);
         Launcher.sameType("conv2dBackwardWeight", F32, dw);
-        Product p = new Product("bwd_weight", dy, dy.dim(3), x, x.dim(3), dw, 0, dw.dim(0), dw.elements() / dw.dim(0), dy.shape().rows());
+        Product p = new Product(BACKWARD_WEIGHT, dy, dy.dim(3), x, x.dim(3), dw, 0, dw.dim(0), dw.elements() / dw.dim(0), dy.shape().rows());
         launch("conv2dBackwardWeight", spec, p, x, dw, dy);
     }
 
@@ -63,6 +69,11 @@ final class ConvolutionKernels {
     private void launch(String where, ConvSpec spec, Product p, Tensor x, Tensor w, Tensor y) {
         Optional<DType> type = cores.type(where, p.result, p.left, p.right);
         if (p.result.elements() == 0) {
+            return;
+        }
+        boolean forward = p.direction.equals(FORWARD);
+        if (hopper.isPresent() && type.isPresent() && !p.direction.equals(BACKWARD_WEIGHT) && HopperConvolutions.takes(type.get(), spec, forward, p.left, p.right)) {
+            hopper.get().launch(type.get(), spec, forward, p.left, p.right, TensorCores.Finish.of(p.result, p.n, p.bias, false, 1));
             return;
         }
         int[] geometry = withDivisors(x.dim(0), x.dim(1), x.dim(2), x.dim(3), y.dim(1), y.dim(2), y.dim(3), w.dim(1), w.dim(2), spec.stride(), spec.padTop(), spec.padLeft());

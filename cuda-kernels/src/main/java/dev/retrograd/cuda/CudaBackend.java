@@ -3,6 +3,7 @@ package dev.retrograd.cuda;
 import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Convolutions;
 import dev.retrograd.core.BackendOptions.Products;
 import dev.retrograd.core.BackendOptions.Tiles;
 import dev.retrograd.core.Binary;
@@ -49,9 +50,11 @@ public final class CudaBackend implements Backend {
 
     /// @param cublas the library's functions where the host has it
     static CudaBackend open(CudaDriver below, BackendOptions options, Optional<SymbolLookup> cublas) {
-        boolean hopper = options.products() == Products.HOPPER;
-        if (hopper) {
-            Requirements.hopper(below.device());
+        if (options.products() == Products.HOPPER) {
+            Requirements.hopper(below.device(), "--gemm");
+        }
+        if (options.convolutions() == Convolutions.HOPPER) {
+            Requirements.hopper(below.device(), "--conv");
         }
         CudaDriver driver = options.graphs() ? new GraphingDriver(below, options.notices()) : below;
         CudaDriver.Stream stream = driver.createStream();
@@ -59,18 +62,18 @@ public final class CudaBackend implements Backend {
         KernelChoices choices = new KernelChoices(Requirements.describe(driver.device()), () -> PtxText.stamp("matmul_bf16"), options.choices(), options.cache(), options.notices());
         Optional<VendorProducts> vendor = Cublas.wanted(options, cublas, driver, stream, precision == Precision.TF32).map(c -> new VendorProducts(c, options.products(), driver, stream, choices));
         boolean measures = options.tiles() == Tiles.MEASURED || options.tiles() == Tiles.AUTO && TileSpeeds.known(driver.device().computeCapability()).isEmpty();
-        return new CudaBackend(driver, stream, precision, vendor, hopper, measures ? Optional.of(choices) : Optional.empty());
+        return new CudaBackend(driver, stream, precision, vendor, options.products(), options.convolutions(), measures ? Optional.of(choices) : Optional.empty());
     }
 
     /// Without CUDA graphs and other libraries, tiles from the table.
     ///
     /// @param driver closed with the backend
     public CudaBackend(CudaDriver driver, Precision precision) {
-        this(driver, driver.createStream(), precision, Optional.empty(), false, Optional.empty());
+        this(driver, driver.createStream(), precision, Optional.empty(), Products.PTX, Convolutions.PTX, Optional.empty());
     }
 
-    /// @param hopper whether products of 16-bit operands run on kernels for compute capability 9.0
-    private CudaBackend(CudaDriver driver, CudaDriver.Stream stream, Precision precision, Optional<VendorProducts> vendor, boolean hopper, Optional<KernelChoices> tiles) {
+    private CudaBackend(CudaDriver driver, CudaDriver.Stream stream, Precision precision, Optional<VendorProducts> vendor, Products products, Convolutions convolves,
+            Optional<KernelChoices> tiles) {
         this.driver = driver;
         this.stream = stream;
         this.precision = precision;
@@ -82,8 +85,9 @@ public final class CudaBackend implements Backend {
         elementwise = new ElementwiseKernels(launcher);
         reductions = new ReductionKernels(launcher, driver, stream);
         cores = new TensorCores(launcher, driver, stream, precision, tiles);
-        matrices = new MatrixKernels(launcher, cores, vendor, hopper ? Optional.of(new HopperProducts(cores, driver)) : Optional.empty());
-        convolutions = new ConvolutionKernels(launcher, cores);
+        HopperProducts hopper = new HopperProducts(cores, driver);
+        matrices = new MatrixKernels(launcher, cores, vendor, products == Products.HOPPER ? Optional.of(hopper) : Optional.empty());
+        convolutions = new ConvolutionKernels(launcher, cores, convolves == Convolutions.HOPPER ? Optional.of(new HopperConvolutions(cores, driver, hopper)) : Optional.empty());
         attention = new AttentionKernels(launcher);
         norms = new NormKernels(launcher, driver);
         shapes = new ShapeKernels(launcher);

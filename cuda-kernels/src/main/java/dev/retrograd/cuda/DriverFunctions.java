@@ -12,7 +12,6 @@ import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandleProxies;
-import java.util.stream.IntStream;
 import jcuda.driver.CUresult;
 
 /// Functions of the driver that JCuda lacks. Each is looked up when it is first called, since drivers before CUDA 12 do not have them.
@@ -69,9 +68,8 @@ final class DriverFunctions {
         }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment encoded = arena.allocate(TensorMap.BYTES, MAP_ALIGNMENT);
-            int[] steps = IntStream.generate(() -> 1).limit(map.sizes().length).toArray();
-            check("cuTensorMapEncodeTiled", encodeTiled.call(encoded, code(map.type()), steps.length, MemorySegment.ofAddress(map.address()), arena.allocateFrom(JAVA_LONG, map.sizes()),
-                    arena.allocateFrom(JAVA_LONG, map.strides()), arena.allocateFrom(JAVA_INT, map.box()), arena.allocateFrom(JAVA_INT, steps), 0, map.swizzle().ordinal(),
+            check("cuTensorMapEncodeTiled", encodeTiled.call(encoded, code(map.type()), map.sizes().length, MemorySegment.ofAddress(map.address()), arena.allocateFrom(JAVA_LONG, map.sizes()),
+                    arena.allocateFrom(JAVA_LONG, map.strides()), arena.allocateFrom(JAVA_INT, map.spans()), arena.allocateFrom(JAVA_INT, map.steps()), 0, map.swizzle().ordinal(),
                     L2_PROMOTION_128_BYTES, 0));
             return encoded.toArray(JAVA_LONG);
         }

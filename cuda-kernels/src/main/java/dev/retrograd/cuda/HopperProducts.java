@@ -7,51 +7,11 @@ import dev.retrograd.core.Tensor;
 
 /// Launches `matmul_sm90_*.cu`: matrix products on the warpgroups of compute capability 9.0, whose operands bulk copies bring.
 final class HopperProducts {
-    /// What the kernels are for: their PTX is neither for older devices nor for newer ones.
-    static final int COMPUTE_CAPABILITY = 90;
     private static final int ALIGNMENT = 16;
-    private static final int ROWS = 128;
-    private static final int STAGE_K = 64;
-    /// Rows of an operand that a box has at once, whichever index runs fastest.
-    private static final int PIECE = 64;
-    private static final int THREADS = 384;
-    /// Least elements of k that a split is worth.
-    private static final int SPLIT_K = 512;
     private static final int GATED_TURN = 8;
 
     private final TensorCores cores;
     private final CudaDriver driver;
-
-    /// What a block computes, and its ring of stages.
-    ///
-    /// @param speed share of a multiprocessor's speed that it is expected to reach: operands are read once per row and column
-    private enum Ring {
-        N128(128, 6, 0.85), N256(256, 4, 1.0);
-
-        private static final int FILLER = 1024;
-        private final int columns;
-        private final int stages;
-        private final double speed;
-
-        Ring(int columns, int stages, double speed) {
-            this.columns = columns;
-            this.stages = stages;
-            this.speed = speed;
-        }
-
-        long blocks(long m, long n) {
-            return Math.ceilDiv(m, ROWS) * Math.ceilDiv(n, columns);
-        }
-
-        /// Of a launch, by the rounds of the device that it takes, one block on each multiprocessor.
-        double time(long m, long n, long batch, int multiprocessors) {
-            return Math.ceilDiv(blocks(m, n) * batch, (long) multiprocessors) * columns / speed;
-        }
-
-        int sharedBytes() {
-            return stages * (ROWS + columns) * STAGE_K * DType.BF16.bytes() + FILLER;
-        }
-    }
 
     HopperProducts(TensorCores cores, CudaDriver driver) {
         this.cores = cores;
@@ -73,28 +33,14 @@ final class HopperProducts {
     void launch(DType type, Tensor a, boolean transposeA, Tensor b, boolean transposeB, TensorCores.Finish finish, int m, int n, int k, int batch) {
         String layout = (transposeA ? "m" : "k") + (transposeB ? "k" : "n");
         boolean gated = finish.hidden().isPresent();
-        Ring ring = ring(layout, m, n, batch);
-        int splits = finish.activation() == 0 ? splits(ring, m, n, k, batch) : 1;
-        long[] left = driver.encode(map(type, a, !transposeA, ROWS));
-        long[] right = driver.encode(gated ? gatedMap(type, b, finish.columns()) : map(type, b, transposeB, ring.columns));
+        long tiles = Math.ceilDiv(m, Ring.ROWS);
+        Ring ring = layout.equals("mk") ? Ring.N128 : Ring.fastest(tiles, n, batch, cores.multiprocessors());
+        int splits = finish.activation() == 0 ? ring.splits(cores, tiles, n, (long) m * n, Math.ceilDiv(k, Ring.STAGE_K), batch) : 1;
+        long[] left = driver.encode(map(type, a, !transposeA, Ring.ROWS));
+        long[] right = driver.encode(gated ? gatedMap(type, b, finish.columns()) : map(type, b, transposeB, ring.columns()));
         cores.arguments().tensorMap(left).tensorMap(right).i64s(cores.struct(finish)).i32s(m, n, k, splits, step(a), step(b));
         String module = "matmul_sm90_" + TensorCores.name(type);
-        LaunchGrid grid = LaunchGrid.of(Math.ceilDiv(m, ROWS), Math.ceilDiv(n, ring.columns), Math.multiplyExact(batch, splits), THREADS);
-        cores.launch(module, module + "_" + layout + "_Ring" + ROWS + "x" + ring.columns, grid, ring.sharedBytes(), finish, m, n, batch, splits);
-    }
-
-    private Ring ring(String layout, int m, int n, int batch) {
-        boolean narrow = layout.equals("mk") || Ring.N128.time(m, n, batch, cores.multiprocessors()) <= Ring.N256.time(m, n, batch, cores.multiprocessors());
-        return narrow ? Ring.N128 : Ring.N256;
-    }
-
-    private int splits(Ring ring, long m, long n, long k, long batch) {
-        long wanted = cores.multiprocessors() / Math.max(1, ring.blocks(m, n) * batch);
-        long room = cores.workspaceBytes() / (m * n * batch * Float.BYTES);
-        long stages = Math.ceilDiv(k, STAGE_K);
-        long most = Math.max(1, Math.min(Math.min(wanted, room), k / SPLIT_K));
-        // no part without a stage
-        return (int) Math.ceilDiv(stages, Math.ceilDiv(stages, most));
+        cores.launch(module, module + "_" + layout + "_" + ring.suffix(), ring.grid(tiles, n, batch, splits), ring.sharedBytes(), finish, m, n, batch, splits);
     }
 
     private static int step(Tensor t) {
@@ -107,12 +53,12 @@ final class HopperProducts {
         long lines = t.dim(-2);
         long line = length * type.bytes();
         return new TensorMap(type, address(t), new long[] {length, lines, t.elements() / (length * lines)}, new long[] {line, line * lines},
-                new int[] {PIECE, kFastest ? rows : STAGE_K, 1}, TensorMap.Swizzle.BYTES_128);
+                new int[] {Ring.PIECE, kFastest ? rows : Ring.STAGE_K, 1}, TensorMap.Swizzle.BYTES_128);
     }
 
     /// The rows of a gated product's right operand as values and gates, in boxes of 8 of each.
     private static TensorMap gatedMap(DType type, Tensor t, long columns) {
         long line = t.dim(-1) * (long) type.bytes();
-        return new TensorMap(type, address(t), new long[] {t.dim(-1), columns, 2}, new long[] {line, line * columns}, new int[] {STAGE_K, GATED_TURN, 2}, TensorMap.Swizzle.BYTES_128);
+        return new TensorMap(type, address(t), new long[] {t.dim(-1), columns, 2}, new long[] {line, line * columns}, new int[] {Ring.STAGE_K, GATED_TURN, 2}, TensorMap.Swizzle.BYTES_128);
     }
 }

@@ -52,11 +52,12 @@ public final class Requirements {
         }
     }
 
-    /// @throws CudaException unless the device runs kernels for compute capability 9.0, and its driver compiles them
-    static void hopper(CudaDriver.Device device) {
-        if (device.computeCapability() != HopperProducts.COMPUTE_CAPABILITY || device.driverVersion() < HOPPER_DRIVER) {
-            throw new CudaException("cuda: --gemm hopper needs compute capability " + capability(HopperProducts.COMPUTE_CAPABILITY) + " and a driver for CUDA " + cuda(HOPPER_DRIVER)
-                    + " or newer, got " + describe(device) + "; use --gemm ptx");
+    /// @param option that asks for kernels for compute capability 9.0
+    /// @throws CudaException unless the device runs them, and its driver compiles them
+    static void hopper(CudaDriver.Device device, String option) {
+        if (device.computeCapability() != Ring.COMPUTE_CAPABILITY || device.driverVersion() < HOPPER_DRIVER) {
+            throw new CudaException("cuda: " + option + " hopper needs compute capability " + capability(Ring.COMPUTE_CAPABILITY) + " and a driver for CUDA " + cuda(HOPPER_DRIVER)
+                    + " or newer, got " + describe(device) + "; use " + option + " ptx");
         }
     }
 

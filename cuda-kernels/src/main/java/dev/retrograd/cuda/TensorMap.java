@@ -2,6 +2,7 @@ package dev.retrograd.cuda;
 
 import dev.retrograd.core.DType;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /// A tensor in device memory as the hardware of compute capability 9.0 copies boxes of it to shared memory; elements of a box outside of the tensor
 /// become zeros. Axes come innermost first. Source of what is required: NVIDIA's CUDA driver API, `cuTensorMapEncodeTiled`.
@@ -10,9 +11,10 @@ import java.util.Arrays;
 /// @param address of the first element, a multiple of 16
 /// @param sizes elements along each of 1 to 5 axes
 /// @param strides bytes from one element to the next along every axis but the innermost, multiples of 16
-/// @param box elements of a box along each axis, at most 256; a row of it is a multiple of 16 bytes
+/// @param box elements that a copy brings along each axis; a row of them is a multiple of 16 bytes
+/// @param steps of which so many elements of the tensor each is the first, 1 to 8 along each axis, 1 along the innermost; times the box at most 256
 /// @param swizzle how 16-byte pieces of a box are permuted
-public record TensorMap(DType type, long address, long[] sizes, long[] strides, int[] box, Swizzle swizzle) {
+public record TensorMap(DType type, long address, long[] sizes, long[] strides, int[] box, int[] steps, Swizzle swizzle) {
     /// What `cuTensorMapEncodeTiled` writes.
     static final int BYTES = 128;
     /// What kernels' parameters must be aligned to.
@@ -20,6 +22,7 @@ public record TensorMap(DType type, long address, long[] sizes, long[] strides, 
     private static final int MOST_AXES = 5;
     private static final int PIECE = 16;
     private static final int MOST_BOX = 256;
+    private static final int MOST_STEP = 8;
     private static final long MOST_ELEMENTS = 1L << 32;
     private static final long STRIDE_END = 1L << 40;
 
@@ -46,12 +49,31 @@ public record TensorMap(DType type, long address, long[] sizes, long[] strides, 
         require(Arrays.stream(sizes).allMatch(n -> n >= 1 && n <= MOST_ELEMENTS), "1 to 4294967296 elements along each axis", Arrays.toString(sizes));
         require(strides.length == sizes.length - 1, "a stride for every axis but the innermost", strides.length + " for " + sizes.length + " axes");
         require(Arrays.stream(strides).allMatch(s -> s >= 0 && s % PIECE == 0 && s < STRIDE_END), "strides that are multiples of 16 bytes below 2^40", Arrays.toString(strides));
-        require(box.length == sizes.length && Arrays.stream(box).allMatch(n -> n >= 1 && n <= MOST_BOX), "a box of 1 to 256 elements along each axis", Arrays.toString(box));
+        require(box.length == sizes.length, "a box along every axis", box.length + " for " + sizes.length + " axes");
+        require(steps.length == sizes.length && steps[0] == 1 && Arrays.stream(steps).allMatch(n -> n >= 1 && n <= MOST_STEP), "steps of 1 to 8 elements, along the innermost axis 1",
+                Arrays.toString(steps));
+        require(Arrays.stream(spans(box, steps)).allMatch(n -> n >= 1 && n <= MOST_BOX), "a box of 1 to 256 elements along each axis",
+                Arrays.toString(spans(box, steps)));
         int row = box[0] * type.bytes();
         require(row % PIECE == 0 && row <= swizzle.bytes, "rows of a box of a multiple of 16 bytes, and no longer than what is swizzled (" + swizzle + ")", row + " bytes");
         sizes = sizes.clone();
         strides = strides.clone();
         box = box.clone();
+        steps = steps.clone();
+    }
+
+    /// Boxes of elements that follow one another.
+    public TensorMap(DType type, long address, long[] sizes, long[] strides, int[] box, Swizzle swizzle) {
+        this(type, address, sizes, strides, box, Arrays.stream(box).map(_ -> 1).toArray(), swizzle);
+    }
+
+    private static int[] spans(int[] box, int[] steps) {
+        return IntStream.range(0, box.length).map(i -> box[i] * steps[i]).toArray();
+    }
+
+    /// Elements of the tensor that a box spans along each axis.
+    int[] spans() {
+        return spans(box, steps);
     }
 
     private static void require(boolean fits, String what, Object got) {

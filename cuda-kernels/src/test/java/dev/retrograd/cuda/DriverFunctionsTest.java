@@ -72,12 +72,13 @@ class DriverFunctionsTest {
     }
 
     private static TensorMap map() {
-        return new TensorMap(DType.BF16, 0x7_0000_0100L, new long[] {40, 30, 5}, new long[] {80, 2400}, new int[] {64, 32, 1}, TensorMap.Swizzle.BYTES_128);
+        return new TensorMap(DType.BF16, 0x7_0000_0100L, new long[] {40, 30, 5}, new long[] {80, 2400}, new int[] {64, 32, 1}, new int[] {1, 2, 1}, TensorMap.Swizzle.BYTES_128);
     }
 
+    /// Of a box of 32 elements, of which each is the first of 2, the driver wants to hear that it spans 64.
     @Test void aTensorMapIsAskedForAsTheHeaderSays() throws ReflectiveOperationException {
         long[] map = encoding().encode(map());
-        assertArrayEquals(new long[] {0, 9, 3, 0x7_0000_0100L, 40, 30, 5, 80, 2400, 64, 32, 1, 1, 1, 1, 0, 3, 2, 0}, received);
+        assertArrayEquals(new long[] {0, 9, 3, 0x7_0000_0100L, 40, 30, 5, 80, 2400, 64, 64, 1, 1, 2, 1, 0, 3, 2, 0}, received);
         assertEquals(16, map.length);
         assertEquals(100 * 16 + 120, Arrays.stream(map).sum());
     }

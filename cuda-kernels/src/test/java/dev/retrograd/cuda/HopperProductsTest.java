@@ -84,8 +84,13 @@ class HopperProductsTest {
 
     /// Runs on both, and compares: sums of float32 in another order, rounded to 16 bits.
     private static void agree(String what, Precision p, Work work) {
+        agree(what, HOPPER.get(p), work);
+    }
+
+    private static void agree(String what, CudaBackend hopper, Work work) {
+        Precision p = hopper.precision();
         float[] expected = BASELINE.get(p).toFloats(work.run(BASELINE.get(p)));
-        float[] got = HOPPER.get(p).toFloats(work.run(HOPPER.get(p)));
+        float[] got = hopper.toFloats(work.run(hopper));
         double scale = 0;
         for (float v : expected) {
             scale = Math.max(scale, Math.abs(v));
@@ -132,6 +137,17 @@ class HopperProductsTest {
 
     @Test void aLongSumGoesRoundTheRing() {
         compare(new int[0], false, 40, 136, 1040);
+    }
+
+    /// On a device whose multiprocessors few blocks would leave idle.
+    @Test void aLongSumIsSplitAlsoInABatch() {
+        float[] left = random.normal(2 * 24 * 2056);
+        float[] right = random.normal(2 * 40 * 2056);
+        EmulatedDriver driver = EmulatedDriver.hopper(DEVICE_BYTES, 7);
+        try (CudaBackend hopper = CudaBackend.open(driver, options(Precision.BF16))) {
+            agree("split", hopper, b -> product(b, Precision.BF16, new int[] {2}, false, 24, 40, 2056, false, true, left, right));
+            assertTrue(driver.launched().contains("matmul_sum_splits"), driver.launched().toString());
+        }
     }
 
     @Test void batchesWithOwnAndSharedMatricesAgreeWithTheBaseline() {

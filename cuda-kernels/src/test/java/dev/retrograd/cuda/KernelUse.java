@@ -1,9 +1,11 @@
 package dev.retrograd.cuda;
 
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Pattern;
 
 /// What a kernel takes of a multiprocessor, as the PTX compiler reports it.
@@ -57,8 +59,12 @@ record KernelUse(String name, int threads, int registers, int sharedBytes, int s
         }).toList();
     }
 
-    /// What a launch adds to a block's shared memory: only that of heads of 512 channels does.
+    /// What a launch adds to a block's shared memory: the ring of stages of a kernel that has one, and what heads of 512 channels need.
     private static int dynamic(String name) {
+        Optional<Ring> ring = Arrays.stream(Ring.values()).filter(r -> name.endsWith(r.suffix())).findFirst();
+        if (ring.isPresent()) {
+            return ring.get().sharedBytes();
+        }
         return name.matches("attention_.*_512_b?f16") ? AttentionKernels.Wide.UP_TO_512.sharedBytes(name.matches(".*(fwd|bwd_v).*") ? 1 : 2) : 0;
     }
 

@@ -69,7 +69,7 @@ class PtxTest {
         assertTrue(sizes.stream().allMatch(s -> s > 1000), sizes.toString());
         assertTrue(use.size() > 400, "reports on kernels, got " + use.size());
         for (Multiprocessor m : Multiprocessor.values()) {
-            assertEquals(List.of(), use.stream().filter(k -> k.blocks(m) < 1).toList(), "kernels that fit no multiprocessor of " + m);
+            assertEquals(List.of(), use.stream().filter(k -> (m == Multiprocessor.SM_90 || !PtxText.hopper(k.name())) && k.blocks(m) < 1).toList(), "kernels that fit no multiprocessor of " + m);
         }
     }
 

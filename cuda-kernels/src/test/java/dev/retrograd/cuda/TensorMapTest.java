@@ -33,6 +33,20 @@ class TensorMapTest {
         assertThrows(IllegalArgumentException.class, () -> new TensorMap(DType.F16, ADDRESS, new long[] {64, 2}, new long[0], new int[] {64, 2}, Swizzle.NONE));
     }
 
+    @Test void boxesOfEverySecondElementSpanTwiceAsMany() {
+        long[] sizes = {64, 50, 50};
+        long[] strides = {128, 6400};
+        assertEquals(64 * 16 * 8 * 2, new TensorMap(DType.BF16, ADDRESS, sizes, strides, new int[] {64, 16, 8}, new int[] {1, 2, 2}, Swizzle.BYTES_128).boxBytes());
+        assertEquals("tensor map: required is steps of 1 to 8 elements, along the innermost axis 1, got [2, 2, 2]",
+                assertThrows(IllegalArgumentException.class, () -> new TensorMap(DType.BF16, ADDRESS, sizes, strides, new int[] {32, 16, 8}, new int[] {2, 2, 2}, Swizzle.BYTES_128)).getMessage());
+        assertEquals("tensor map: required is steps of 1 to 8 elements, along the innermost axis 1, got [1, 9, 1]",
+                assertThrows(IllegalArgumentException.class, () -> new TensorMap(DType.BF16, ADDRESS, sizes, strides, new int[] {64, 16, 8}, new int[] {1, 9, 1}, Swizzle.BYTES_128)).getMessage());
+        assertEquals("tensor map: required is a box of 1 to 256 elements along each axis, got [64, 258, 8]",
+                assertThrows(IllegalArgumentException.class, () -> new TensorMap(DType.BF16, ADDRESS, sizes, strides, new int[] {64, 129, 4}, new int[] {1, 2, 2}, Swizzle.BYTES_128)).getMessage());
+        assertEquals("tensor map: required is a box along every axis, got 2 for 3 axes",
+                assertThrows(IllegalArgumentException.class, () -> new TensorMap(DType.BF16, ADDRESS, sizes, strides, new int[] {64, 16}, Swizzle.BYTES_128)).getMessage());
+    }
+
     @Test void aBoxOfWholeRowsIsTaken() {
         assertEquals(256 * 128, map(ADDRESS, 72, 144, 64, 256, Swizzle.BYTES_128).boxBytes());
     }

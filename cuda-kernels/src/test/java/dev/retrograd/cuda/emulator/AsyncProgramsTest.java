@@ -179,6 +179,32 @@ class AsyncProgramsTest {
         }
     }
 
+    /// x [2,3,5,16] of words, boxes of 8 words × 4 × 2 × 1, of every second element of the middle axes: what a convolution of stride 2 reads of images.
+    @Test void aBoxOfFourAxesHasEverySecondElementAndZerosOutsideOfItsTensor() {
+        int[] x = new int[2 * 3 * 5 * 16];
+        Arrays.setAll(x, n -> n + 1);
+        long[] map = bench.driver.encode(new TensorMap(DType.F32, bench.upload(x), new long[] {16, 5, 3, 2}, new long[] {64, 320, 960}, new int[] {8, 4, 2, 1}, new int[] {1, 2, 2, 1},
+                Swizzle.BYTES_32));
+        String text = BOX.replace("tensor.2d", "tensor.4d").replace("{%r10, %r11}", "{%r10, %r11, %r12, %r13}").replace("mov.u32 %r1, %tid.x;",
+                "mov.u32 %r1, %tid.x; ld.param.u32 %r12, [pk]; ld.param.u32 %r13, [pl];").replace(".param .u32 pj", ".param .u32 pj, .param .u32 pk, .param .u32 pl");
+        for (int[] corner : new int[][] {{0, 0, 0, 0}, {8, -1, -1, 1}, {-4, -3, 2, 0}, {8, 1, 1, 1}, {0, 0, 0, 2}, {0, 0, 0, -1}}) {
+            int[] expected = new int[64];
+            for (int i = 0; i < expected.length; i++) {
+                int c = corner[0] + i % 8;
+                int w = corner[1] + i / 8 % 4 * 2;
+                int h = corner[2] + i / 32 * 2;
+                boolean inside = c >= 0 && c < 16 && w >= 0 && w < 5 && h >= 0 && h < 3 && corner[3] >= 0 && corner[3] < 2;
+                expected[(int) Swizzle.BYTES_32.place(i * 4L) / 4] = inside ? ((corner[3] * 3 + h) * 5 + w) * 16 + c + 1 : 0;
+            }
+            long y = bench.room(256);
+            bench.launch(bench.kernel("box", text), 1, 64, new LaunchArguments().tensorMap(map).i64(y).i32(corner[0]).i32(corner[1]).i32(corner[2]).i32(corner[3]));
+            assertArrayEquals(expected, bench.ints(y, 64), Arrays.toString(corner));
+        }
+        LaunchArguments flat = new LaunchArguments().tensorMap(map(matrix(8, 1), 8)).i64(bench.room(256)).i32(0).i32(0).i32(0).i32(0);
+        String message = assertThrows(KernelFault.class, () -> bench.launch(bench.kernel("box", text), 1, 64, flat)).getMessage();
+        assertTrue(message.endsWith("a tensor map of 4 axes is required, got one of 2"), message);
+    }
+
     private static String broken(String text, String what, String by) {
         String changed = text.replace(what, by);
         assertNotEquals(text, changed, "the planted bug must change the text");

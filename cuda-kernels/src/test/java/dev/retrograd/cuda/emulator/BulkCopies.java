@@ -76,7 +76,7 @@ final class BulkCopies {
         Arrays.fill(row, (byte) 0);
         long from = c.map.address();
         for (int axis = 1; axis < index.length; axis++) {
-            long i = c.corner[axis] + (long) index[axis];
+            long i = c.corner[axis] + (long) index[axis] * c.map.steps()[axis];
             if (i < 0 || i >= c.map.sizes()[axis]) {
                 return;
             }

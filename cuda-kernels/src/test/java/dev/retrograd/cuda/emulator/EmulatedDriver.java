@@ -39,6 +39,7 @@ public final class EmulatedDriver implements CudaDriver {
 
     private final long memoryBytes;
     private final int computeCapability;
+    private final int multiprocessors;
     private final int mostShared;
     private final int workers = Runtime.getRuntime().availableProcessors();
     private final DeviceMemory memory = new DeviceMemory();
@@ -57,14 +58,25 @@ public final class EmulatedDriver implements CudaDriver {
 
     /// @param computeCapability that it calls its own
     public EmulatedDriver(long memoryBytes, int computeCapability) {
+        this(memoryBytes, computeCapability, 1);
+    }
+
+    /// @param multiprocessors that it says it has
+    private EmulatedDriver(long memoryBytes, int computeCapability, int multiprocessors) {
         this.memoryBytes = memoryBytes;
         this.computeCapability = computeCapability;
+        this.multiprocessors = multiprocessors;
         mostShared = computeCapability == HOPPER ? SHARED_BYTES_OF_HOPPER : SHARED_BYTES;
     }
 
     /// A device of compute capability 9.0.
     public static EmulatedDriver hopper(long memoryBytes) {
-        return new EmulatedDriver(memoryBytes, HOPPER);
+        return hopper(memoryBytes, 1);
+    }
+
+    /// The same, of so many multiprocessors.
+    public static EmulatedDriver hopper(long memoryBytes, int multiprocessors) {
+        return new EmulatedDriver(memoryBytes, HOPPER, multiprocessors);
     }
 
     private record EmulatedModule(String name, PtxModule ptx, Map<String, Long> globals, Map<String, EmulatedKernel> kernels) implements Module {
@@ -131,7 +143,7 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public Device device() {
-        return new Device(0, "PTX emulator", DRIVER_VERSION, computeCapability, memoryBytes, 1, mostShared);
+        return new Device(0, "PTX emulator", DRIVER_VERSION, computeCapability, memoryBytes, multiprocessors, mostShared);
     }
 
     @Override public long freeBytes() {

@@ -14,6 +14,8 @@ final class EncodedMap {
     private static final int STRIDES = 9;
     private static final int BOX = 13;
     private static final int BOX_BITS = 12;
+    private static final int STEPS = 14;
+    private static final int STEP_BITS = 4;
 
     private EncodedMap() {
     }
@@ -28,6 +30,7 @@ final class EncodedMap {
         System.arraycopy(map.strides(), 0, words, STRIDES, map.strides().length);
         for (int i = 0; i < map.box().length; i++) {
             words[BOX] |= (long) map.box()[i] << BOX_BITS * i;
+            words[STEPS] |= (long) map.steps()[i] << STEP_BITS * i;
         }
         return words;
     }
@@ -44,9 +47,13 @@ final class EncodedMap {
             return null;
         }
         int rank = (int) words[3];
-        int[] box = new int[rank];
-        Arrays.setAll(box, i -> (int) (words[BOX] >>> BOX_BITS * i & (1 << BOX_BITS) - 1));
-        return new TensorMap(DType.values()[(int) words[2]], words[1], Arrays.copyOfRange(words, SIZES, SIZES + rank), Arrays.copyOfRange(words, STRIDES, STRIDES + rank - 1), box,
-                TensorMap.Swizzle.values()[(int) (words[2] >>> 32)]);
+        return new TensorMap(DType.values()[(int) words[2]], words[1], Arrays.copyOfRange(words, SIZES, SIZES + rank), Arrays.copyOfRange(words, STRIDES, STRIDES + rank - 1),
+                fields(words[BOX], rank, BOX_BITS), fields(words[STEPS], rank, STEP_BITS), TensorMap.Swizzle.values()[(int) (words[2] >>> 32)]);
+    }
+
+    private static int[] fields(long word, int count, int bits) {
+        int[] fields = new int[count];
+        Arrays.setAll(fields, i -> (int) (word >>> bits * i & (1 << bits) - 1));
+        return fields;
     }
 }

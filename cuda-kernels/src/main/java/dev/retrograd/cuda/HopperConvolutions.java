@@ -1,0 +1,112 @@
+package dev.retrograd.cuda;
+
+import static dev.retrograd.cuda.Launcher.address;
+
+import dev.retrograd.core.ConvSpec;
+import dev.retrograd.core.DType;
+import dev.retrograd.core.MatrixKernels;
+import dev.retrograd.core.Tensor;
+
+/// Launches `convolution_sm90_*.cu`: convolutions and their input gradients on the warpgroups of compute capability 9.0, whose pixels bulk copies bring. Kernels
+/// of one tap that sees every pixel as it is are products of matrices.
+final class HopperConvolutions {
+    private static final int MOST_STRIDE = 2;
+    /// log2 of the pixels of a box.
+    private static final int LOG_PIXELS = Integer.numberOfTrailingZeros(Ring.ROWS);
+
+    private final TensorCores cores;
+    private final CudaDriver driver;
+    private final HopperProducts products;
+
+    HopperConvolutions(TensorCores cores, CudaDriver driver, HopperProducts products) {
+        this.cores = cores;
+        this.driver = driver;
+        this.products = products;
+    }
+
+    /// The pixels of a result that a block computes: a box of powers of two, of as many images as make 128.
+    ///
+    /// @param tiles boxes that cover the result
+    private record Box(int logWidth, int logHeight, int across, int down, long tiles) {
+        private static Box of(Tensor y, int logWidth, int logHeight) {
+            int across = Math.ceilDiv(y.dim(2), 1 << logWidth);
+            int down = Math.ceilDiv(y.dim(1), 1 << logHeight);
+            return new Box(logWidth, logHeight, across, down, (long) across * down * Math.ceilDiv(y.dim(0), Ring.ROWS >> logWidth + logHeight));
+        }
+
+        /// The one of which the fewest cover a result; of equals the squarest, since the fewest pixels are under its taps.
+        private static Box fewest(Tensor y) {
+            Box best = of(y, LOG_PIXELS, 0);
+            for (int w = 0; w <= LOG_PIXELS; w++) {
+                for (int h = 0; h <= LOG_PIXELS - w; h++) {
+                    Box b = of(y, w, h);
+                    best = b.tiles < best.tiles || b.tiles == best.tiles && b.edges() < best.edges() ? b : best;
+                }
+            }
+            return best;
+        }
+
+        private int width() {
+            return 1 << logWidth;
+        }
+
+        private int height() {
+            return 1 << logHeight;
+        }
+
+        private int edges() {
+            return width() + height();
+        }
+
+        private int images() {
+            return Ring.ROWS >> logWidth + logHeight;
+        }
+    }
+
+    /// Whether there is a kernel: for operands as products take them, stride 1, and in forward convolutions 2.
+    ///
+    /// @param forward whether a convolution is asked for, not its input gradient
+    /// @param pixels x, or dy
+    static boolean takes(DType type, ConvSpec spec, boolean forward, Tensor pixels, Tensor w) {
+        return HopperProducts.takes(type, pixels, w) && spec.stride() <= (forward ? MOST_STRIDE : 1);
+    }
+
+    /// What {@link #takes} says can be taken.
+    ///
+    /// @param finish into y [B,Ho,Wo,O], or dx [B,H,W,I]
+    void launch(DType type, ConvSpec spec, boolean forward, Tensor pixels, Tensor w, TensorCores.Finish finish) {
+        Tensor y = finish.y();
+        int m = Math.toIntExact(y.shape().rows());
+        int n = y.dim(3);
+        int channels = pixels.dim(3);
+        if (spec.equals(ConvSpec.square(1, 1, 0))) {
+            products.launch(type, MatrixKernels.rows(pixels), false, w.reshape(w.dim(0), w.dim(3)), forward, finish, m, n, channels, 1);
+            return;
+        }
+        Box box = Box.fewest(y);
+        Ring ring = Ring.fastest(box.tiles, n, 1, cores.multiprocessors());
+        int taps = spec.kernelHeight() * spec.kernelWidth();
+        int splits = ring.splits(cores, box.tiles, n, (long) m * n, (long) taps * Math.ceilDiv(channels, Ring.STAGE_K), 1);
+        cores.arguments().tensorMap(driver.encode(pixels(type, pixels, box, spec.stride()))).tensorMap(driver.encode(weight(type, w, forward ? ring.columns() : Ring.STAGE_K)))
+                .i64s(cores.struct(finish))
+                .i32s(y.dim(0), y.dim(1), y.dim(2), box.across, box.down, box.logWidth, box.logHeight, spec.stride(), forward ? -spec.padTop() : spec.padTop(),
+                        forward ? -spec.padLeft() : spec.padLeft(), forward ? 1 : -1, taps, spec.kernelWidth(), channels, n, splits);
+        String module = "convolution_sm90_" + TensorCores.name(type);
+        cores.launch(module, module + "_" + (forward ? "fwd" : "bwd_input") + "_" + ring.suffix(), ring.grid(box.tiles, n, 1, splits), ring.sharedBytes(), finish, m, n, 1, splits);
+    }
+
+    /// Images in boxes of 64 channels of every `stride`-th pixel.
+    private static TensorMap pixels(DType type, Tensor t, Box box, int stride) {
+        long pixel = t.dim(3) * (long) type.bytes();
+        long row = pixel * t.dim(2);
+        return new TensorMap(type, address(t), new long[] {t.dim(3), t.dim(2), t.dim(1), t.dim(0)}, new long[] {pixel, row, row * t.dim(1)},
+                new int[] {Ring.STAGE_K, box.width(), box.height(), box.images()}, new int[] {1, stride, stride, 1}, TensorMap.Swizzle.BYTES_128);
+    }
+
+    /// A weight [O,Kh,Kw,I] in boxes of 64 of I under one tap, for `rows` of O.
+    private static TensorMap weight(DType type, Tensor w, int rows) {
+        long tap = w.dim(3) * (long) type.bytes();
+        int taps = w.dim(1) * w.dim(2);
+        return new TensorMap(type, address(w), new long[] {w.dim(3), taps, w.dim(0)}, new long[] {tap, tap * taps}, new int[] {Ring.PIECE, 1, rows}, TensorMap.Swizzle.BYTES_128);
+    }
+}
