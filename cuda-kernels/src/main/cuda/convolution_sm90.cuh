@@ -16,14 +16,12 @@ struct Window {
     int channels, columns, splits;
 };
 
-template <typename C, typename T, bool FORWARD> __device__ __forceinline__ void convolve(const TensorMap& pixels, const TensorMap& weight, Finish e, const Window& g) {
-    // Nothing asks for an activation: without its code kernels are half as long.
-    e.activation = 0;
+template <typename C, typename T, bool FORWARD> __device__ __forceinline__ void convolve(const TensorMap& pixels, const TensorMap& weight, const Finish& e, const Window& g) {
     int chunks = (g.channels + STAGE_K - 1) / STAGE_K;
     int column = blockIdx.x % g.across << g.log_width;
     int row = blockIdx.x / g.across % g.down << g.log_height;
     int image = blockIdx.x / g.across / g.down * (BM >> g.log_width + g.log_height);
-    ring_product<C, T, true, FORWARD>(e, Size{g.images * g.height * g.width, g.columns, g.taps * chunks, g.splits}, [&](unsigned to, unsigned barrier, int stage) {
+    ring_product<C, T, true, FORWARD>(inactive(e), Size{g.images * g.height * g.width, g.columns, g.taps * chunks, g.splits}, [&](unsigned to, unsigned barrier, int stage) {
         int tap = stage / chunks;
         int channel = (stage - tap * chunks) * STAGE_K;
         int i = tap / g.kernel_width;

@@ -21,6 +21,12 @@ struct Finish {
     char* hidden;
 };
 
+// For kernels that no activation follows: without its code they are much shorter.
+__device__ __forceinline__ Finish inactive(Finish e) {
+    e.activation = 0;
+    return e;
+}
+
 #define FOUR _Pragma("unroll") for (int u = 0; u < 4; u++)
 
 template <typename T> __device__ __forceinline__ void get(float (&v)[4], const char* p, i64 i, int n, bool whole) {
