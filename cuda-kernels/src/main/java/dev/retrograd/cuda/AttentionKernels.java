@@ -8,6 +8,7 @@ import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
+import java.util.Optional;
 
 /// Launches `attention.cu` (float32), `attention_48.cu` … `attention_160.cu` and `attention_512.cu` (16 bits): what
 /// {@link dev.retrograd.core.AttentionKernels} asks for, for heads of up to 512 channels.
@@ -21,9 +22,12 @@ final class AttentionKernels {
     private static final int VECTOR_BYTES = 16;
 
     private final Launcher launcher;
+    private final Optional<HopperAttention> hopper;
 
-    AttentionKernels(Launcher launcher) {
+    /// @param hopper what does the forward pass where it can
+    AttentionKernels(Launcher launcher, Optional<HopperAttention> hopper) {
         this.launcher = launcher;
+        this.hopper = hopper;
     }
 
     /// Kernels on tensor cores for heads of up to so many channels: rows of a block as the sources have them.
@@ -87,6 +91,10 @@ final class AttentionKernels {
     void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, long lengths, Tensor y, Tensor logSumExp) {
         Heads heads = new Heads(spec, lengths);
         DType type = require("attention", spec, q, k, logSumExp, v, y);
+        if (hopper.isPresent() && lengths == 0 && HopperAttention.takes(spec, q, k, v, y)) {
+            hopper.get().attention(spec, q, k, v, y, logSumExp);
+            return;
+        }
         operands(q, k, v, y, logSumExp);
         if (type == DType.F32) {
             perWarp("attention_fwd_" + perLane(q, spec) + "_f32", heads, q, k, q.dim(1), true);

@@ -3,6 +3,7 @@ package dev.retrograd.cuda;
 import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Attention;
 import dev.retrograd.core.BackendOptions.Convolutions;
 import dev.retrograd.core.BackendOptions.Products;
 import dev.retrograd.core.BackendOptions.Tiles;
@@ -56,24 +57,27 @@ public final class CudaBackend implements Backend {
         if (options.convolutions() == Convolutions.HOPPER) {
             Requirements.hopper(below.device(), "--conv");
         }
+        if (options.attention() == Attention.HOPPER) {
+            Requirements.hopper(below.device(), "--attention");
+        }
         CudaDriver driver = options.graphs() ? new GraphingDriver(below, options.notices()) : below;
         CudaDriver.Stream stream = driver.createStream();
         Precision precision = options.precision().orElse(CudaProvider.PRECISIONS.getFirst());
         KernelChoices choices = new KernelChoices(Requirements.describe(driver.device()), () -> PtxText.stamp("matmul_bf16"), options.choices(), options.cache(), options.notices());
         Optional<VendorProducts> vendor = Cublas.wanted(options, cublas, driver, stream, precision == Precision.TF32).map(c -> new VendorProducts(c, options.products(), driver, stream, choices));
         boolean measures = options.tiles() == Tiles.MEASURED || options.tiles() == Tiles.AUTO && TileSpeeds.known(driver.device().computeCapability()).isEmpty();
-        return new CudaBackend(driver, stream, precision, vendor, options.products(), options.convolutions(), measures ? Optional.of(choices) : Optional.empty());
+        return new CudaBackend(driver, stream, precision, vendor, options.products(), options.convolutions(), options.attention(), measures ? Optional.of(choices) : Optional.empty());
     }
 
     /// Without CUDA graphs and other libraries, tiles from the table.
     ///
     /// @param driver closed with the backend
     public CudaBackend(CudaDriver driver, Precision precision) {
-        this(driver, driver.createStream(), precision, Optional.empty(), Products.PTX, Convolutions.PTX, Optional.empty());
+        this(driver, driver.createStream(), precision, Optional.empty(), Products.PTX, Convolutions.PTX, Attention.PTX, Optional.empty());
     }
 
     private CudaBackend(CudaDriver driver, CudaDriver.Stream stream, Precision precision, Optional<VendorProducts> vendor, Products products, Convolutions convolves,
-            Optional<KernelChoices> tiles) {
+            Attention attends, Optional<KernelChoices> tiles) {
         this.driver = driver;
         this.stream = stream;
         this.precision = precision;
@@ -88,7 +92,7 @@ public final class CudaBackend implements Backend {
         HopperProducts hopper = new HopperProducts(cores, driver);
         matrices = new MatrixKernels(launcher, cores, vendor, products == Products.HOPPER ? Optional.of(hopper) : Optional.empty());
         convolutions = new ConvolutionKernels(launcher, cores, convolves == Convolutions.HOPPER ? Optional.of(new HopperConvolutions(cores, driver, hopper)) : Optional.empty());
-        attention = new AttentionKernels(launcher);
+        attention = new AttentionKernels(launcher, attends == Attention.HOPPER ? Optional.of(new HopperAttention(launcher, driver)) : Optional.empty());
         norms = new NormKernels(launcher, driver);
         shapes = new ShapeKernels(launcher);
         images = new ImageKernels(launcher);

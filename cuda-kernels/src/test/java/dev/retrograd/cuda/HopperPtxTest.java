@@ -33,7 +33,7 @@ class HopperPtxTest {
     @Test void nothingIsSpilledAndProductsStayAsynchronous(@TempDir Path folder) throws IOException, InterruptedException {
         assumeTrue(hasPtxas(), "no ptxas on the path");
         List<String> modules = PtxBuild.sources(Path.of("")).stream().map(PtxBuild::name).filter(PtxText::hopper).toList();
-        assertEquals(List.of("convolution_sm90_bf16", "convolution_sm90_f16", "matmul_sm90_bf16", "matmul_sm90_f16"), modules);
+        assertEquals(List.of("attention_sm90_bf16", "attention_sm90_f16", "convolution_sm90_bf16", "convolution_sm90_f16", "matmul_sm90_bf16", "matmul_sm90_f16"), modules);
         for (String module : modules) {
             Path text = Files.writeString(folder.resolve(module + ".ptx"), PtxText.read(module));
             String log = PtxBuild.run("ptxas", "-arch=sm_90a", "-v", "-o", folder.resolve(module + ".cubin").toString(), text.toString());

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// What a kernel takes of a multiprocessor, as the PTX compiler reports it.
@@ -21,6 +22,7 @@ record KernelUse(String name, int threads, int registers, int sharedBytes, int s
     private static final Pattern BOUND = Pattern.compile("\\.entry (\\w+)\\([^)]*\\)\\s*\\.maxntid (\\d+)");
     /// Of entries that do not say so.
     private static final int ATTENTION_THREADS = 128;
+    private static final Pattern HOPPER_ATTENTION = Pattern.compile("attention_sm90_fwd_(\\d+)_b?f16");
     private static final int REGISTERS = 65536;
     /// The system's own part of each block's shared memory.
     private static final int RESERVED_BYTES = 1 << 10;
@@ -59,11 +61,15 @@ record KernelUse(String name, int threads, int registers, int sharedBytes, int s
         }).toList();
     }
 
-    /// What a launch adds to a block's shared memory: the ring of stages of a kernel that has one, and what heads of 512 channels need.
+    /// What a launch adds to a block's shared memory: the ring of stages of a kernel that has one, what attention on warpgroups keeps, and what heads of 512 channels need.
     private static int dynamic(String name) {
         Optional<Ring> ring = Arrays.stream(Ring.values()).filter(r -> name.endsWith(r.suffix())).findFirst();
         if (ring.isPresent()) {
             return ring.get().sharedBytes();
+        }
+        Matcher onWarpgroups = HOPPER_ATTENTION.matcher(name);
+        if (onWarpgroups.matches()) {
+            return HopperAttention.Width.of(Integer.parseInt(onWarpgroups.group(1))).sharedBytes();
         }
         return name.matches("attention_.*_512_b?f16") ? AttentionKernels.Wide.UP_TO_512.sharedBytes(name.matches(".*(fwd|bwd_v).*") ? 1 : 2) : 0;
     }

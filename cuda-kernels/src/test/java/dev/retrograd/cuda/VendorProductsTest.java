@@ -194,7 +194,7 @@ class VendorProductsTest {
         CudaException e = assertThrows(CudaException.class, () -> CudaBackend.open(driver, options(Precision.F32, Products.CUBLAS), Optional.of(library.symbols())));
         assertEquals("cuda: cuBLAS must have the function cublasGemmEx, got a library without it", e.getMessage());
         List<String> notices = new ArrayList<>();
-        CudaBackend.open(driver, new BackendOptions(Optional.of(Precision.F32), true, Products.AUTO, BackendOptions.Convolutions.PTX, BackendOptions.Tiles.TABLE, Optional.empty(), Optional.empty(), notices::add),
+        CudaBackend.open(driver, new BackendOptions(Optional.of(Precision.F32), true, Products.AUTO, BackendOptions.Convolutions.PTX, BackendOptions.Attention.PTX, BackendOptions.Tiles.TABLE, Optional.empty(), Optional.empty(), notices::add),
                 Optional.of(library.symbols())).close();
         assertEquals(List.of("cuda: cuBLAS must have the function cublasGemmEx, got a library without it; --gemm auto uses the program's own kernels"), notices);
         library.close();

@@ -21,6 +21,9 @@ final class AsyncDecoder {
     private static final int LEAST_REGISTERS = 24;
     private static final int MOST_REGISTERS = 256;
     private static final int REGISTERS_AT_ONCE = 8;
+    /// Of a product of a warpgroup.
+    private static final int MOST_COLUMNS = 256;
+    private static final int LEFT_REGISTERS = 4;
 
     private final Decoder decoder;
 
@@ -28,10 +31,15 @@ final class AsyncDecoder {
         this.decoder = decoder;
     }
 
-    /// The registers that any wgmma of a kernel sums in.
-    static Set<Register> sums(List<Statement> body) {
+    /// The registers that any wgmma of a kernel sums in, or has its left operand in.
+    static Set<Register> ofProducts(List<Statement> body) {
         Set<Register> all = new HashSet<>();
-        body.stream().filter(s -> s.opcode().startsWith("wgmma.mma_async")).forEach(s -> registers(s.operands().getFirst()).forEach(all::add));
+        body.stream().filter(s -> s.opcode().startsWith("wgmma.mma_async")).forEach(s -> {
+            registers(s.operands().get(0)).forEach(all::add);
+            if (s.operands().get(1) instanceof Vector left) {
+                registers(left).forEach(all::add);
+            }
+        });
         return all;
     }
 
@@ -95,17 +103,19 @@ final class AsyncDecoder {
         return fits ? new BulkCopies.Start(shared(0), decoder.place(new Address(source.base(), 0), new String[0]), corner, shared(2)) : null;
     }
 
-    /// `wgmma.mma_async.sync.aligned.m64nNk16.f32.T.T d, a, b, adds, 1, 1, leftRowFirst, rightRowFirst`
+    /// `wgmma.mma_async.sync.aligned.m64nNk16.f32.T.T d, a, b, adds, 1, 1, leftRowFirst, rightRowFirst`; without leftRowFirst where a is four registers.
     private Op multiply(String name) {
         String[] types = name.substring(name.indexOf("k16") + 3).split("\\.");
         boolean known = name.contains("k16.f32.") && types.length == 4 && types[2].equals(types[3]) && Set.of("bf16", "f16").contains(types[2]);
         int[] d = ((Vector) decoder.in(0)).parts().stream().mapToInt(decoder::source).toArray();
         int columns = Integer.parseInt(name.substring(name.indexOf("m64n") + 4, name.indexOf("k16")));
-        if (!known || columns % 8 != 0 || d.length * 2 != columns || decoder.in(1) instanceof Vector || immediate(4) != 1 || immediate(5) != 1) {
+        int[] left = decoder.in(1) instanceof Vector v ? v.parts().stream().mapToInt(decoder::source).toArray() : new int[0];
+        boolean inShared = left.length == 0;
+        if (!known || columns % 8 != 0 || columns > MOST_COLUMNS || d.length * 2 != columns || !inShared && left.length != LEFT_REGISTERS || immediate(4) != 1 || immediate(5) != 1) {
             return null;
         }
-        return new WarpGroups.MultiplyAsync(types[2].equals("bf16"), d, decoder.operand(1, "b64"), decoder.operand(2, "b64"), decoder.predicate(decoder.in(3)), immediate(6) == 1,
-                immediate(7) == 1);
+        return new WarpGroups.MultiplyAsync(types[2].equals("bf16"), d, inShared ? decoder.operand(1, "b64") : 0, left, decoder.operand(2, "b64"), decoder.predicate(decoder.in(3)),
+                inShared && immediate(6) == 1, immediate(inShared ? 7 : 6) == 1);
     }
 
     /// Picks one lane: the first.

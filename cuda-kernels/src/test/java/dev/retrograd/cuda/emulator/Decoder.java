@@ -44,10 +44,10 @@ final class Decoder {
     private Program program() {
         List<Op> ops = new ArrayList<>();
         int granule = 4;
-        Set<Register> sums = AsyncDecoder.sums(kernel.body());
+        Set<Register> watched = AsyncDecoder.ofProducts(kernel.body());
         for (Statement s : kernel.body()) {
             now = s;
-            Op op = guarded(instruction(), sums);
+            Op op = guarded(instruction(), watched);
             op.line = s.line();
             if (s.guard() != null) {
                 op.guard = s.guard().index();
@@ -69,9 +69,9 @@ final class Decoder {
         return slots.program(ops.toArray(Op[]::new), Integer.numberOfTrailingZeros(granule));
     }
 
-    /// Watches the registers that wgmma sums in.
-    private Op guarded(Op op, Set<Register> sums) {
-        int[] slots = now.operands().stream().flatMap(AsyncDecoder::registers).filter(sums::contains).mapToInt(this::source).toArray();
+    /// Watches the registers that wgmma sums in or reads.
+    private Op guarded(Op op, Set<Register> watched) {
+        int[] slots = now.operands().stream().flatMap(AsyncDecoder::registers).filter(watched::contains).mapToInt(this::source).toArray();
         return slots.length == 0 || op instanceof WarpGroups.MultiplyAsync ? op : new WarpGroups.Guarded(op, slots);
     }
 

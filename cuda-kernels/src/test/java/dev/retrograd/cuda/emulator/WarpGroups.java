@@ -17,6 +17,8 @@ final class WarpGroups {
     private static final int K = 16;
 
     /// A product that was asked for.
+    ///
+    /// @param left null where the left operand is in registers
     private record Product(MultiplyAsync op, MatrixDescriptor left, MatrixDescriptor right, boolean adds) {
     }
 
@@ -24,6 +26,8 @@ final class WarpGroups {
     private final Deque<List<Product>> groups = new ArrayDeque<>();
     /// products under way by the slots of their sums
     private final Map<Integer, MultiplyAsync> sums = new HashMap<>();
+    /// and by those of their left operands
+    private final Map<Integer, MultiplyAsync> lefts = new HashMap<>();
     /// slots that an ordinary instruction touched since the last fence
     private final Map<Integer, Op> touched = new HashMap<>();
     private boolean fenced;
@@ -33,6 +37,7 @@ final class WarpGroups {
         open.clear();
         groups.clear();
         sums.clear();
+        lefts.clear();
         touched.clear();
         fenced = false;
         issued = 0;
@@ -61,6 +66,13 @@ final class WarpGroups {
             }
         }
         return null;
+    }
+
+    private void requireFree(Warp w, Op op, int lane, int slot, Map<Integer, MultiplyAsync> used, String how) {
+        MultiplyAsync under = used.get(slot);
+        if (under != null) {
+            throw w.fault(op, lane, "a register that the wgmma of line " + under.line + " " + how + " is used before a wgmma.wait_group");
+        }
     }
 
     /// `wgmma.fence`: orders what was done to registers before products that follow.
@@ -101,7 +113,7 @@ final class WarpGroups {
         }
     }
 
-    /// An ordinary instruction on registers that wgmma sums in.
+    /// An ordinary instruction on registers that wgmma sums in or reads.
     static final class Guarded extends Op {
         private final Op inner;
         private final int[] slots;
@@ -114,34 +126,35 @@ final class WarpGroups {
         @Override void run(Warp w, int mask) {
             inner.line = line;
             for (int slot : slots) {
-                MultiplyAsync under = w.groups.sums.get(slot);
-                if (under != null) {
-                    throw w.fault(this, Integer.numberOfTrailingZeros(mask), "a register that the wgmma of line " + under.line + " sums in is used before a wgmma.wait_group");
-                }
+                w.groups.requireFree(w, this, Integer.numberOfTrailingZeros(mask), slot, w.groups.sums, "sums in");
+                w.groups.requireFree(w, this, Integer.numberOfTrailingZeros(mask), slot, w.groups.lefts, "reads");
                 w.groups.touched.put(slot, this);
             }
             inner.run(w, mask);
         }
     }
 
-    /// `wgmma.mma_async.m64nNk16` of bf16 or f16 with both operands in shared memory.
+    /// `wgmma.mma_async.m64nNk16` of bf16 or f16, the right operand in shared memory, the left one there or in registers.
     static final class MultiplyAsync extends Op implements Asynchronous {
         private final boolean bf16;
         private final int[] d;
         private final int left;
+        private final int[] registers;
         private final int right;
         private final PredicateOperand adds;
         private final boolean leftRowFirst;
         private final boolean rightRowFirst;
 
         /// @param d slots of the sums
-        /// @param left slot of a descriptor
+        /// @param left slot of a descriptor; not read where the operand is in registers
+        /// @param registers slots of the left operand's four registers, or none
         /// @param adds whether the sums are added to what their registers hold
         /// @param leftRowFirst whether m and not k runs fastest
-        MultiplyAsync(boolean bf16, int[] d, int left, int right, PredicateOperand adds, boolean leftRowFirst, boolean rightRowFirst) {
+        MultiplyAsync(boolean bf16, int[] d, int left, int[] registers, int right, PredicateOperand adds, boolean leftRowFirst, boolean rightRowFirst) {
             this.bf16 = bf16;
             this.d = d;
             this.left = left;
+            this.registers = registers;
             this.right = right;
             this.adds = adds;
             this.leftRowFirst = leftRowFirst;
@@ -152,10 +165,14 @@ final class WarpGroups {
             return 2 * d.length;
         }
 
+        private boolean inShared() {
+            return registers.length == 0;
+        }
+
         @Override void run(Warp w, int mask) {
             w.requireMembers(this, Warp.ALL, mask);
             for (int l = 1; l < Warp.LANES; l++) {
-                if (w.q[left + l] != w.q[left] || w.q[right + l] != w.q[right]) {
+                if (inShared() && w.q[left + l] != w.q[left] || w.q[right + l] != w.q[right]) {
                     throw w.fault(this, l, "all lanes must give the same matrix descriptors");
                 }
             }
@@ -165,17 +182,28 @@ final class WarpGroups {
             }
             WarpGroups g = w.groups;
             for (int slot : d) {
-                if (!g.fenced || g.touched.containsKey(slot)) {
-                    Op by = g.touched.get(slot);
-                    throw w.fault(this, 0, "a wgmma.fence must precede the first wgmma and follow other uses of its registers" + (by == null ? "" : ", such as line " + by.line));
-                }
+                requireFenced(w, slot);
+                g.requireFree(w, this, 0, slot, g.lefts, "reads");
             }
-            w.block.async.requireSameProduct(w, this, g.issued++, line * 31L + w.q[left] * 37 + w.q[right]);
-            Product p = new Product(this, MatrixDescriptor.of(w, this, w.q[left]), MatrixDescriptor.of(w, this, w.q[right]), which != 0);
-            pieces(p.left, leftRowFirst, firstRow(w), ROWS, at -> requireReadable(w, at));
+            for (int slot : registers) {
+                requireFenced(w, slot);
+                g.requireFree(w, this, 0, slot, g.sums, "sums in");
+            }
+            w.block.async.requireSameProduct(w, this, g.issued++, line * 31L + (inShared() ? w.q[left] * 37 : 0) + w.q[right]);
+            Product p = new Product(this, inShared() ? MatrixDescriptor.of(w, this, w.q[left]) : null, MatrixDescriptor.of(w, this, w.q[right]), which != 0);
+            if (inShared()) {
+                pieces(p.left, leftRowFirst, firstRow(w), ROWS, at -> requireReadable(w, at));
+            }
             pieces(p.right, rightRowFirst, 0, columns(), at -> requireReadable(w, at));
             g.open.add(p);
             hold(w);
+        }
+
+        private void requireFenced(Warp w, int slot) {
+            Op by = w.groups.touched.get(slot);
+            if (!w.groups.fenced || by != null) {
+                throw w.fault(this, 0, "a wgmma.fence must precede the first wgmma and follow other uses of its registers" + (by == null ? "" : ", such as line " + by.line));
+            }
         }
 
         private void requireReadable(Warp w, int at) {
@@ -194,6 +222,9 @@ final class WarpGroups {
             for (int slot : d) {
                 w.groups.sums.put(slot, this);
             }
+            for (int slot : registers) {
+                w.groups.lefts.put(slot, this);
+            }
         }
 
         private interface Piece {
@@ -210,7 +241,7 @@ final class WarpGroups {
 
         /// Whether the product reads some of these bytes: told by where its operands' first and last pieces lie.
         private boolean reads(Product p, int i, int bytes) {
-            return over(p.left, leftRowFirst, WARPS * ROWS, i, bytes) || over(p.right, rightRowFirst, columns(), i, bytes);
+            return inShared() && over(p.left, leftRowFirst, WARPS * ROWS, i, bytes) || over(p.right, rightRowFirst, columns(), i, bytes);
         }
 
         private static boolean over(MatrixDescriptor m, boolean rowFirst, int rows, int i, int bytes) {
@@ -223,7 +254,7 @@ final class WarpGroups {
         }
 
         private void complete(Warp w, Product p) {
-            float[] a = read(w, p.left, leftRowFirst, firstRow(w), ROWS);
+            float[] a = inShared() ? read(w, p.left, leftRowFirst, firstRow(w), ROWS) : fromRegisters(w);
             float[] b = read(w, p.right, rightRowFirst, 0, columns());
             for (int i = 0; i < d.length; i++) {
                 w.groups.sums.remove(d[i]);
@@ -239,6 +270,25 @@ final class WarpGroups {
             }
         }
 
+        /// The warp's 16 rows of the left operand: a register has two of k, registers go down the rows first, then along k.
+        private float[] fromRegisters(Warp w) {
+            float[] matrix = new float[ROWS * K];
+            for (int i = 0; i < registers.length; i++) {
+                w.groups.lefts.remove(registers[i]);
+                for (int lane = 0; lane < Warp.LANES; lane++) {
+                    int bits = w.r[registers[i] + lane];
+                    int at = (lane / 4 + i % 2 * 8) * K + i / 2 * 8 + lane % 4 * 2;
+                    matrix[at] = value((short) bits);
+                    matrix[at + 1] = value((short) (bits >>> 16));
+                }
+            }
+            return matrix;
+        }
+
+        private float value(short bits) {
+            return bf16 ? DType.bf16ToFloat(bits) : Float.float16ToFloat(bits);
+        }
+
         /// An operand's rows, 16 of k each.
         private float[] read(Warp w, MatrixDescriptor m, boolean rowFirst, int first, int rows) {
             float[] matrix = new float[rows * K];
@@ -248,8 +298,7 @@ final class WarpGroups {
                     int at = m.piece(rowFirst, first + r, k);
                     shared.haveRead(w, at, MatrixDescriptor.PIECE);
                     for (int e = 0; e < MatrixDescriptor.ELEMENTS; e++) {
-                        short bits = (short) shared.get(at + 2 * e, 2);
-                        matrix[rowFirst ? (r + e) * K + k : r * K + k + e] = bf16 ? DType.bf16ToFloat(bits) : Float.float16ToFloat(bits);
+                        matrix[rowFirst ? (r + e) * K + k : r * K + k + e] = value((short) shared.get(at + 2 * e, 2));
                     }
                 }
             }

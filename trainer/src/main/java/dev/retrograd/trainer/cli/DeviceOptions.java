@@ -2,6 +2,7 @@ package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Attention;
 import dev.retrograd.core.BackendOptions.Convolutions;
 import dev.retrograd.core.BackendOptions.Products;
 import dev.retrograd.core.BackendOptions.Tiles;
@@ -40,6 +41,10 @@ final class DeviceOptions {
     @Option(names = "--conv", paramLabel = "WHAT", defaultValue = "ptx",
             description = "What convolves on a GPU: ptx (the program's own kernels); default: ${DEFAULT-VALUE}.")
     private Convolutions conv;
+
+    @Option(names = "--attention", paramLabel = "WHAT", defaultValue = "ptx",
+            description = "What does attention on a GPU: ptx (the program's own kernels) or hopper (forward, where it has 16 bits and no padding, with kernels for compute capability 9.0, which no GPU has run yet); default: ${DEFAULT-VALUE}.")
+    private Attention attention;
 
     @Option(names = "--tiles", paramLabel = "WHAT", defaultValue = "auto",
             description = "By which speeds a GPU's kernels choose their tiles: table (of known architectures), measured (once, kept with the run and in the user's cache), or auto: measured where the table lacks the architecture; default: ${DEFAULT-VALUE}.")
@@ -115,7 +120,7 @@ final class DeviceOptions {
         return BackendOptions.of(notice -> {
             out.println(notice);
             out.flush();
-        }).with(wanted).with(gemm).with(conv).with(tiles).withGraphs(graphs == Switch.ON).keeping(choices, Optional.of(cache()));
+        }).with(wanted).with(gemm).with(conv).with(attention).with(tiles).withGraphs(graphs == Switch.ON).keeping(choices, Optional.of(cache()));
     }
 
     /// The devices that are asked for, of one type: what is computed must not depend on which one does.

@@ -94,6 +94,7 @@ class DeviceOptionsTest {
         CommandLineRun.train("--device=cpu,cpu", "--gemm=auto", "--output=" + output).failsWith(ExitCode.USAGE, "--gemm: must be ptx, hopper or cublas on several devices, which must all choose alike, got auto");
         CommandLineRun.train("--device=cpu,cpu", "--tiles=measured", "--output=" + output).failsWith(ExitCode.USAGE, "--tiles: must be auto or table on several devices, which must all choose alike, got measured");
         CommandLineRun.train("--gemm=mkl", "--output=" + output).failsWith(ExitCode.USAGE, "--gemm");
+        CommandLineRun.train("--attention=mkl", "--output=" + output).failsWith(ExitCode.USAGE, "--attention");
         CommandLineRun.train("--conv=mkl", "--output=" + output).failsWith(ExitCode.USAGE, "--conv");
         CommandLineRun.train("--cuda-graphs=maybe", "--output=" + output).failsWith(ExitCode.USAGE, "--cuda-graphs");
         assertFalse(Files.exists(output));

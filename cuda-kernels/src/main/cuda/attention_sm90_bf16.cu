@@ -1,0 +1,3 @@
+// Attention's forward pass on warpgroups in bf16, for compute capability 9.0; see attention_sm90.cuh.
+#include "attention_sm90.cuh"
+ENTRIES(bf16)

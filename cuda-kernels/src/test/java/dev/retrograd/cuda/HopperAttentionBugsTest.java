@@ -1,0 +1,141 @@
+package dev.retrograd.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.retrograd.core.AttentionSpec;
+import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Attention;
+import dev.retrograd.core.BackendOptions.Tiles;
+import dev.retrograd.core.DType;
+import dev.retrograd.core.Precision;
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.Spec;
+import dev.retrograd.core.Tensor;
+import dev.retrograd.cuda.emulator.EmulatedDriver;
+import dev.retrograd.cuda.emulator.KernelFault;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Proxy;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Bugs planted into the attention on warpgroups that is shipped, an instruction that is missing or a limit that is off by one, are found by the emulator.
+class HopperAttentionBugsTest {
+    private static final String MODULE = "attention_sm90_bf16";
+    private static final String KERNEL = "attention_sm90_fwd_48_bf16";
+    /// Tiles enough to go round the ring of six, the last one with a tail.
+    private static final int KEYS = 4 * 128 + 77;
+
+    /// All values are the same: so is every result, and a row's logarithm counts the keys that it saw.
+    @Test void theKernelAsItIsHasNone() {
+        float[] y = new float[130 * 40];
+        Arrays.fill(y, 0.5f);
+        Results r = attend(text -> text);
+        assertArrayEquals(y, r.y());
+        assertEquals(Math.log(KEYS) + 0.25 * 40 * 0.1, r.logSumExp()[129], 1e-4);
+    }
+
+    @ParameterizedTest @CsvSource(delimiter = '|', textBlock = """
+            fence.mbarrier_init       | 0 | a fence.mbarrier_init or fence.proxy.async must follow its initialisation
+            bar.sync                  | 0 | with nothing between its initialisation by warp 0 and this that orders them
+            mbarrier.arrive.expect_tx | 0 | waits for ever for phase 0 of the mbarrier
+            mbarrier.arrive.expect_tx | 1 | waits for ever for phase 0 of the mbarrier
+            wgmma.fence               | 0 | a wgmma.fence must precede the first wgmma
+            wgmma.fence               | 2 | a wgmma.fence must precede the first wgmma
+            wgmma.fence               | 3 | a wgmma.fence must precede the first wgmma
+            wgmma.wait_group          | 0 | sums in is used before a wgmma.wait_group
+            wgmma.wait_group          | 1 | is used before a wgmma.wait_group
+            wgmma.wait_group          | 2 | sums in is used before a wgmma.wait_group
+            wgmma.wait_group          | 3 | sums in is used before a wgmma.wait_group
+            """)
+    void aMissingInstructionIsFound(String instruction, int index, String message) {
+        assertFault(message, text -> changed(text, instruction, index, ""));
+    }
+
+    /// The producer's wait for an empty stage; the consumers' for the queries, the first keys, further keys and values, and the last values.
+    @ParameterizedTest @CsvSource(delimiter = '|', textBlock = """
+            0 | an arrival too many
+            1 | may still be writing
+            2 | was written by a bulk copy whose mbarrier this thread has not waited for
+            3 | was written by a bulk copy whose mbarrier this thread has not waited for
+            4 | was written by a bulk copy whose mbarrier this thread has not waited for
+            5 | was written by a bulk copy whose mbarrier this thread has not waited for
+            """)
+    void aMissingWaitForAStageIsFound(int index, String message) {
+        assertFault(message, text -> changed(text, "mbarrier.try_wait", index, "setp.eq.u32 p, 0, 0"));
+    }
+
+    /// Of the first keys, of further ones, of values: the ring's next turn waits for them.
+    @ParameterizedTest @ValueSource(ints = {0, 1, 2})
+    void aTileThatIsNotReleasedIsFound(int index) {
+        assertFault("waits for ever for phase 0 of the mbarrier", text -> changed(text, "mbarrier.arrive.shared", index, "setp.eq.u32 p, 0, 0"));
+    }
+
+    /// One key more than there are: zeros that the bulk copy filled in. Nothing is undefined about it, but results are smaller, and logarithms larger.
+    @ParameterizedTest @ValueSource(ints = {1, -1})
+    void aLimitOfKeysThatIsOffByOneShows(int by) {
+        Results r = attend(text -> withLimit(text, by));
+        assertNotEquals(Math.log(KEYS) + 0.25 * 40 * 0.1, r.logSumExp()[0], 1e-4);
+        assertEquals(Math.log(by == 1 ? KEYS * Math.exp(1) + 1 : (KEYS - 1) * Math.exp(1)), r.logSumExp()[0], 1e-4);
+    }
+
+    private record Results(float[] y, float[] logSumExp) {
+    }
+
+    private static void assertFault(String message, UnaryOperator<String> change) {
+        KernelFault fault = assertThrows(KernelFault.class, () -> attend(change));
+        assertTrue(fault.getMessage().startsWith(KERNEL + ", line ") && fault.getMessage().contains(message), fault.getMessage());
+    }
+
+    /// The text with something else in place of the so-manieth use of an instruction by the kernel.
+    private static String changed(String text, String instruction, int index, String by) {
+        int at = text.indexOf(".entry " + KERNEL + "(");
+        for (int i = 0; i <= index; i++) {
+            at = text.indexOf(instruction, at + 1);
+        }
+        return text.substring(0, at) + by + text.substring(text.indexOf(';', at) + (by.isEmpty() ? 1 : 0));
+    }
+
+    /// The text with so many more keys seen than there are: wherever a score is hidden by its number.
+    private static String withLimit(String text, int more) {
+        int at = text.indexOf(".entry " + KERNEL + "(");
+        String kernel = Pattern.compile("(setp\\.gt\\.s32 \t%p\\d+, %r\\d+, )(\\d+)(;\\s+selp\\.f32)").matcher(text.substring(at))
+                .replaceAll(m -> m.group(1) + (Integer.parseInt(m.group(2)) - more) + m.group(3));
+        return text.substring(0, at) + kernel;
+    }
+
+    private static Results attend(UnaryOperator<String> change) {
+        EmulatedDriver driver = EmulatedDriver.hopper(16 << 20);
+        CudaDriver changing = (CudaDriver) Proxy.newProxyInstance(CudaDriver.class.getClassLoader(), new Class<?>[] {CudaDriver.class}, (_, method, arguments) -> {
+            if (method.getName().equals("load") && arguments[0].equals(MODULE)) {
+                arguments[1] = change.apply((String) arguments[1]);
+            }
+            try {
+                return method.invoke(driver, arguments);
+            } catch (InvocationTargetException e) {
+                throw e.getCause();
+            }
+        });
+        BackendOptions options = BackendOptions.of(_ -> {
+        }).with(Optional.of(Precision.BF16)).with(Attention.HOPPER).with(Tiles.TABLE).withGraphs(false);
+        try (CudaBackend b = CudaBackend.open(changing, options)) {
+            Tensor q = b.empty("q", new Spec(Shape.of(1, 130, 40), DType.BF16));
+            b.fill(q, 0.5);
+            Tensor k = b.empty("k", new Spec(Shape.of(1, KEYS, 40), DType.BF16));
+            b.fill(k, 0.5);
+            Tensor y = b.empty("y", q.spec());
+            Tensor logSumExp = b.empty("logSumExp", Spec.f32(1, 1, 130));
+            b.attention(new AttentionSpec(1, 0.1, false), q, k, k, y, logSumExp);
+            return new Results(b.toFloats(y), b.toFloats(logSumExp));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+package dev.retrograd.cuda;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.retrograd.core.AttentionSpec;
+import dev.retrograd.core.BackendContract;
+import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.DType;
+import dev.retrograd.core.Precision;
+import dev.retrograd.core.Shape;
+import dev.retrograd.core.Spec;
+import dev.retrograd.core.Tensor;
+import dev.retrograd.core.contract.ContractCase;
+import dev.retrograd.core.testing.RandomValues;
+import dev.retrograd.cuda.emulator.EmulatedDriver;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/// Attention on warpgroups fulfils the contract on the emulator, and agrees with that of the baseline's kernels.
+class HopperAttentionTest {
+    private static final long DEVICE_BYTES = 64L << 20;
+    private static final List<Precision> PRECISIONS = List.of(Precision.BF16, Precision.FP16);
+    private static final Map<Precision, EmulatedDriver> DRIVERS = new EnumMap<>(Precision.class);
+    private static final Map<Precision, CudaBackend> HOPPER = new EnumMap<>(Precision.class);
+    private static final Map<Precision, CudaBackend> BASELINE = new EnumMap<>(Precision.class);
+
+    private final RandomValues random = new RandomValues(5);
+
+    private static BackendOptions options(Precision p) {
+        return BackendOptions.of(notice -> {
+            throw new AssertionError(notice);
+        }).with(Optional.of(p)).with(BackendOptions.Attention.HOPPER).with(BackendOptions.Tiles.TABLE).withGraphs(false);
+    }
+
+    @BeforeAll static void start() {
+        for (Precision p : PRECISIONS) {
+            DRIVERS.put(p, EmulatedDriver.hopper(DEVICE_BYTES));
+            HOPPER.put(p, CudaBackend.open(DRIVERS.get(p), options(p)));
+            BASELINE.put(p, new CudaBackend(new EmulatedDriver(DEVICE_BYTES), p));
+        }
+    }
+
+    @AfterAll static void end() {
+        Set<String> missed = new TreeSet<>();
+        for (Precision p : PRECISIONS) {
+            missed.addAll(EmulatedDriver.kernels(PtxText.read("attention_sm90_" + TensorCores.name(p.activations()))));
+            missed.removeAll(DRIVERS.get(p).launched());
+        }
+        HOPPER.values().forEach(CudaBackend::close);
+        BASELINE.values().forEach(CudaBackend::close);
+        assertEquals(Set.of(), missed, "kernels that no test launches");
+        DRIVERS.values().forEach(d -> assertEquals(0, d.allocations()));
+    }
+
+    @TestFactory Stream<DynamicTest> contract() {
+        return PRECISIONS.stream().flatMap(p -> BackendContract.tests(p + " ", ContractCase.all(p).stream().filter(c -> c.family().equals("attention")).toList(), (c, seed) -> c.run(HOPPER.get(p), seed)));
+    }
+
+    private static Tensor tensor(CudaBackend b, DType type, float[] values, int... dims) {
+        Tensor wide = b.floats("wide", Shape.of(dims), values);
+        Tensor t = b.empty("t", wide.spec().with(type));
+        b.convert(wide, t);
+        return t;
+    }
+
+    /// What attention gives: its result and the rows' logarithms.
+    private record Result(float[] y, float[] logSumExp) {
+    }
+
+    private static Result attend(CudaBackend b, AttentionSpec spec, DType type, int batch, int rows, int keys, float[] q, float[] k, float[] v) {
+        int channels = q.length / (batch * rows);
+        Tensor y = b.empty("y", new Spec(Shape.of(batch, rows, channels), type));
+        Tensor logSumExp = b.empty("logSumExp", Spec.f32(batch, spec.heads(), rows));
+        b.attention(spec, tensor(b, type, q, batch, rows, channels), tensor(b, type, k, batch, keys, channels), tensor(b, type, v, batch, keys, channels), y, logSumExp);
+        return new Result(b.toFloats(y), b.toFloats(logSumExp));
+    }
+
+    /// Weights are rounded to 16 bits after different maxima were taken off, results once more.
+    private static void agree(String what, float[] expected, float[] got, double tolerance) {
+        double scale = 0;
+        for (float e : expected) {
+            scale = Math.max(scale, Math.abs(e));
+        }
+        for (int i = 0; i < expected.length; i++) {
+            assertTrue(Math.abs(got[i] - expected[i]) <= tolerance * (Math.abs(expected[i]) + 0.5 * scale), what + ", element " + i + ": " + expected[i] + " expected, got " + got[i]);
+        }
+    }
+
+    /// Every width of the models and some between; rows that fill no warpgroup, one, one and a part, and several blocks; keys that fill no tile, one, and turns of the ring.
+    @ParameterizedTest @CsvSource(delimiter = '|', textBlock = """
+             40 | 2 | 2 |  77 |  77 | false
+             40 | 1 | 1 | 200 | 530 | false
+             40 | 2 | 1 | 261 | 261 | true
+             24 | 3 | 2 |  65 | 129 | false
+             64 | 2 | 1 |  64 | 128 | false
+             64 | 2 | 2 |  77 |  77 | true
+             80 | 2 | 1 | 130 | 700 | false
+             72 | 3 | 1 |  19 | 300 | true
+            160 | 2 | 2 |  70 |  77 | false
+            160 | 1 | 1 | 129 | 650 | true
+             88 | 2 | 1 |   1 | 385 | false
+              8 | 1 | 3 |   5 |   1 | false
+            """)
+    void shapesThatFillNoTileAgreeWithTheBaseline(int width, int heads, int batch, int rows, int keys, boolean causal) {
+        AttentionSpec spec = new AttentionSpec(heads, 1 / Math.sqrt(width), causal);
+        float[] q = random.normal(batch * rows * heads * width);
+        float[] k = random.normal(batch * keys * heads * width);
+        float[] v = random.normal(batch * keys * heads * width);
+        for (Precision p : PRECISIONS) {
+            Result expected = attend(BASELINE.get(p), spec, p.activations(), batch, rows, keys, q, k, v);
+            Result got = attend(HOPPER.get(p), spec, p.activations(), batch, rows, keys, q, k, v);
+            assertTrue(DRIVERS.get(p).launched().contains("attention_sm90_fwd_" + HopperAttention.Width.of(width).channels + "_" + TensorCores.name(p.activations())));
+            double ulp = p == Precision.BF16 ? 0x1p-7 : 0x1p-10;
+            agree("y in " + p, expected.y(), got.y(), ulp);
+            agree("logSumExp in " + p, expected.logSumExp(), got.logSumExp(), 1e-5);
+        }
+    }
+
+    @Test void sixteenThousandKeysGoRoundTheRing() {
+        int keys = 16384;
+        int width = 40;
+        AttentionSpec spec = new AttentionSpec(1, 0.5, false);
+        float[] q = random.normal(3 * width);
+        float[] k = random.normal(keys * width);
+        float[] v = random.normal(keys * width);
+        Result expected = attend(BASELINE.get(Precision.FP16), spec, DType.F16, 1, 3, keys, q, k, v);
+        Result got = attend(HOPPER.get(Precision.FP16), spec, DType.F16, 1, 3, keys, q, k, v);
+        agree("y", expected.y(), got.y(), 0x1p-9);
+        agree("logSumExp", expected.logSumExp(), got.logSumExp(), 1e-5);
+    }
+
+    /// Odd channels of a head, other types, wide heads, and scales that turn the order of scores around.
+    @Test void whatTheKernelsCannotDoGoesToTheBaseline() {
+        CudaBackend b = HOPPER.get(Precision.BF16);
+        Tensor rows = tensor(b, DType.BF16, random.normal(2 * 160), 1, 2, 160);
+        assertTrue(HopperAttention.takes(new AttentionSpec(1, 1, true), rows, rows));
+        assertTrue(HopperAttention.takes(new AttentionSpec(20, 1, false), rows, rows));
+        assertFalse(HopperAttention.takes(new AttentionSpec(32, 1, false), rows, rows));
+        assertFalse(HopperAttention.takes(new AttentionSpec(1, 0, false), rows, rows));
+        assertFalse(HopperAttention.takes(new AttentionSpec(1, -1, false), rows, rows));
+        assertFalse(HopperAttention.takes(new AttentionSpec(1, 1, false), tensor(b, DType.BF16, random.normal(2 * 168), 1, 2, 168)));
+        assertFalse(HopperAttention.takes(new AttentionSpec(1, 1, false), tensor(b, DType.F32, random.normal(2 * 160), 1, 2, 160)));
+        assertFalse(HopperAttention.takes(new AttentionSpec(1, 1, false), tensor(b, DType.BF16, random.normal(3 * 4), 1, 3, 4)));
+    }
+
+    @Test void otherDevicesRefuseTheOption() {
+        try (EmulatedDriver ampere = new EmulatedDriver(1 << 20)) {
+            assertEquals("cuda: --attention hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0, 0.0 GiB, driver for CUDA 12.6; use --attention ptx",
+                    assertThrows(CudaException.class, () -> CudaBackend.open(ampere, options(Precision.BF16))).getMessage());
+        }
+    }
+}
