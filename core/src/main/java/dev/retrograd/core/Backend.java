@@ -1,6 +1,7 @@
 package dev.retrograd.core;
 
 import java.lang.foreign.MemorySegment;
+import java.util.function.Supplier;
 
 /// A device: its memory, transfers, and the list of kernels that operators are made of.
 ///
@@ -90,6 +91,15 @@ public interface Backend extends ElementwiseKernels, ReductionKernels, MatrixKer
     /// @param target exactly as many bytes as the tensor has
     void download(Tensor source, MemorySegment target);
 
+    /// Begins to copy a tensor's bytes to the host, as they are after all that was asked of the backend so far. A device computes on meanwhile; the tensor may be freed.
+    ///
+    /// @param target exactly as many bytes as the tensor has
+    /// @return to be run before the target is read: waits until all of it is there
+    default Runnable startDownload(Tensor source, MemorySegment target) {
+        download(source, target);
+        return () -> { };
+    }
+
     /// A tensor of these values.
     ///
     /// @throws ShapeException if there are not exactly as many values as elements
@@ -131,17 +141,28 @@ public interface Backend extends ElementwiseKernels, ReductionKernels, MatrixKer
 
     /// The values of a tensor of at most 2³¹ − 1 elements, converted to float32 where it holds another floating type.
     default float[] toFloats(Tensor t) {
+        return startToFloats(t).get();
+    }
+
+    /// Begins what {@link #toFloats} does, as {@link #startDownload} does.
+    ///
+    /// @return waits for the values
+    default Supplier<float[]> startToFloats(Tensor t) {
         float[] values = new float[Math.toIntExact(t.elements())];
+        Runnable arrived;
         if (t.dtype() == DType.F32) {
-            download(t, MemorySegment.ofArray(values));
-            return values;
+            arrived = startDownload(t, MemorySegment.ofArray(values));
+        } else {
+            try (Scope _ = memory().open("toFloats")) {
+                Tensor f = empty(t.name(), t.spec().with(DType.F32));
+                convert(t, f);
+                arrived = startDownload(f, MemorySegment.ofArray(values));
+            }
         }
-        try (Scope _ = memory().open("toFloats")) {
-            Tensor f = empty(t.name(), t.spec().with(DType.F32));
-            convert(t, f);
-            download(f, MemorySegment.ofArray(values));
+        return () -> {
+            arrived.run();
             return values;
-        }
+        };
     }
 
     /// Bytes taken from the device or the system for tensors: live ones, cached ones, an arena. Those that are live where nothing is cached.

@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 import java.util.TreeMap;
 
 /// A backend of shapes, bytes and FLOPs only: what a computation costs on another backend, found without computing.
@@ -173,9 +174,9 @@ public final class PlanBackend implements Backend {
     }
 
     /// @throws IllegalStateException as a plan has no values, unless it {@linkplain #readZeros() reads zeros}
-    @Override public float[] toFloats(Tensor t) {
+    @Override public Supplier<float[]> startToFloats(Tensor t) {
         requireReadable(t);
-        return Backend.super.toFloats(t);
+        return Backend.super.startToFloats(t);
     }
 
     private void requireReadable(Tensor t) {

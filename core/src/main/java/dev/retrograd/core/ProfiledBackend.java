@@ -22,7 +22,7 @@ public final class ProfiledBackend {
     /// Measures nothing, and costs next to nothing.
     public static final Observer NOBODY = _ -> { };
 
-    private static final Set<String> TRANSFERS = Set.of("upload", "download", "floats", "ints", "share", "toFloats");
+    private static final Set<String> TRANSFERS = Set.of("upload", "download", "floats", "ints", "share", "toFloats", "startDownload", "startToFloats");
     private static final Set<String> OTHERS = Set.of("name", "memory", "computes", "activations", "precision", "workspaceBytes", "reservedBytes", "launches", "empty", "synchronize", "close");
 
     private final Backend measured;
@@ -92,7 +92,7 @@ public final class ProfiledBackend {
 
     private static Map.Entry<String, PlanBackend.Cost> transfer(Method method, Object result, Object... arguments) {
         long bytes = 0;
-        for (Object o : result == null || result.getClass().isArray() ? arguments : new Object[] {result}) {
+        for (Object o : result instanceof Tensor ? new Object[] {result} : arguments) {
             bytes += o instanceof Tensor t ? t.spec().bytes() : 0;
         }
         return Map.entry(method.getName(), new PlanBackend.Cost(0, bytes, 1));

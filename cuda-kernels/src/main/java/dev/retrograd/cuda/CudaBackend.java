@@ -19,7 +19,7 @@ import java.lang.foreign.SymbolLookup;
 import java.util.List;
 import java.util.Optional;
 
-/// An NVIDIA GPU: tensors in its memory, kernels from the PTX in this jar, all on one stream.
+/// An NVIDIA GPU: tensors in its memory, kernels from the PTX in this jar on one stream, copies from and to the host beside them on another.
 ///
 /// Its methods hand on to one class per kernel family. Sums run in a fixed order: equal inputs give equal bits on one type of device.
 public final class CudaBackend implements Backend {
@@ -83,7 +83,7 @@ public final class CudaBackend implements Backend {
         this.precision = precision;
         this.vendor = vendor;
         name = "cuda:" + driver.device().ordinal();
-        pool = new DevicePool(name, driver, precision);
+        pool = new DevicePool(name, driver, stream, precision);
         transfers = new Transfers(driver, stream);
         launcher = new Launcher(driver, stream);
         elementwise = new ElementwiseKernels(launcher);
@@ -113,7 +113,7 @@ public final class CudaBackend implements Backend {
     }
 
     @Override public long workspaceBytes() {
-        return ReductionKernels.workspaceBytes() + NormKernels.workspaceBytes() + OptimizerKernels.workspaceBytes() + cores.workspaceBytes()
+        return ReductionKernels.workspaceBytes() + NormKernels.workspaceBytes() + OptimizerKernels.workspaceBytes() + cores.workspaceBytes() + Transfers.workspaceBytes()
                 + vendor.map(VendorProducts::workspaceBytes).orElse(0L);
     }
 
@@ -126,7 +126,11 @@ public final class CudaBackend implements Backend {
     }
 
     @Override public void download(Tensor source, MemorySegment target) {
-        transfers.download(source, target);
+        transfers.download(source, target).run();
+    }
+
+    @Override public Runnable startDownload(Tensor source, MemorySegment target) {
+        return transfers.download(source, target);
     }
 
     @Override public long launches() {

@@ -52,8 +52,9 @@ public interface CudaDriver extends AutoCloseable {
 
     void free(long address);
 
-    /// Says that nobody reads what lies there before it is written anew. A GPU need not know; a driver that checks reads does.
-    default void forget(long address, long bytes) {
+    /// Says that after what was asked of the stream so far nobody reads what lies there before it is written anew. A GPU need not know; a driver that
+    /// checks reads does.
+    default void forget(long address, long bytes, Stream stream) {
     }
 
     /// Host memory that the device reaches without a detour: copies from and to it are truly asynchronous.

@@ -12,7 +12,8 @@ import java.util.OptionalLong;
 import java.util.PriorityQueue;
 
 /// Memory of one device for one stream: the driver's allocations behind a cache of size classes, since a training step asks for the same
-/// sizes again and again. What is freed serves the next tensor at once: the stream's order keeps earlier work apart from later. Of several blocks the
+/// sizes again and again. What is freed serves the next tensor at once: the stream's order keeps earlier work apart from later, and no other stream touches it
+/// ({@link Transfers} says how copies manage that). Of several blocks the
 /// one with the lowest address does, so that the same work finds its tensors at the same addresses whatever order they were freed in before, and its
 /// launches are the same to the byte ({@link GraphingDriver}).
 final class DevicePool implements AutoCloseable {
@@ -23,26 +24,27 @@ final class DevicePool implements AutoCloseable {
     private static final String ADVICE = "; lower --micro-batch-size, --memory, the differentiated steps (--truncation) or the image size";
 
     private final CudaDriver driver;
+    private final CudaDriver.Stream stream;
     private final String advice;
     private final Map<Long, PriorityQueue<Long>> cache = new HashMap<>();
     private final Memory memory;
     private long reserved;
 
+    /// @param stream on which all tensors are used
     /// @param precision of the activations, of which some take less memory
-    DevicePool(String name, CudaDriver driver, Precision precision) {
+    DevicePool(String name, CudaDriver driver, CudaDriver.Stream stream, Precision precision) {
         this.driver = driver;
+        this.stream = stream;
         advice = ADVICE + (precision.activations() == DType.F32 ? ", or choose --precision bf16" : "");
         memory = new Memory(name, this::allocate, new Whole());
     }
 
     /// The device memory of a tensor.
-    static class Block extends Storage {
-        private final CudaDriver driver;
+    class Block extends Storage {
         private final long address;
 
-        private Block(CudaDriver driver, String name, long bytes, long address) {
+        private Block(String name, long bytes, long address) {
             super(name, bytes);
-            this.driver = driver;
             this.address = address;
         }
 
@@ -52,7 +54,7 @@ final class DevicePool implements AutoCloseable {
 
         /// The memory itself belongs to whoever has what is around it.
         @Override protected void free() {
-            driver.forget(address, bytes());
+            driver.forget(address, bytes(), stream);
         }
     }
 
@@ -60,7 +62,7 @@ final class DevicePool implements AutoCloseable {
         private final long size;
 
         private Cached(String name, long bytes, long size, long address) {
-            super(driver, name, bytes, address);
+            super(name, bytes, address);
             this.size = size;
         }
 
@@ -85,7 +87,7 @@ final class DevicePool implements AutoCloseable {
         }
 
         @Override public Storage place(String name, long bytes, long offset) {
-            return new Block(driver, name, bytes, address.orElseThrow() + offset);
+            return new Block(name, bytes, address.orElseThrow() + offset);
         }
 
         @Override public void release() {

@@ -11,8 +11,9 @@ import java.util.function.Consumer;
 /// Launches are recorded as they come, in stretches. When the first launch of a known stretch comes again, it is held back, and so are those that
 /// follow as long as they are the same in kernel, grid and every byte of their arguments; when the stretch is whole, its graph is launched. A graph is
 /// recorded the first time that it is asked for. If a launch differs, another stretch with the same beginning goes on, or what was held back is launched one by
-/// one and recorded as a stretch of its own. Whatever else is asked of the driver that could tell whether a launch has happened (a copy, an event, a
-/// wait, memory given back) comes after all that was held back. So the device does the same work in the same order with and without graphs.
+/// one and recorded as a stretch of its own. Whatever else is asked of the same stream that could tell whether a launch has happened (a copy, an event, a
+/// wait), and memory given back, comes after all that was held back; another stream waits for that by events alone. So the device does the same work in
+/// the same order with and without graphs.
 ///
 /// A stretch ends where something else is asked for, at a launch whose hash says so, or where it has become long. Since the hash is of the launch itself,
 /// stretches fall into step again after a difference, as blocks of files do in the synchronisation of `rsync`.
@@ -158,6 +159,12 @@ final class GraphingDriver implements CudaDriver {
         endRecorded();
     }
 
+    private void flush(Stream stream) {
+        if (stream == current) {
+            flush();
+        }
+    }
+
     @Override public Device device() {
         return driver.device();
     }
@@ -187,22 +194,22 @@ final class GraphingDriver implements CudaDriver {
     }
 
     @Override public void copyToDevice(MemorySegment source, long target, Stream stream) {
-        flush();
+        flush(stream);
         driver.copyToDevice(source, target, stream);
     }
 
     @Override public void copyToHost(long source, MemorySegment target, Stream stream) {
-        flush();
+        flush(stream);
         driver.copyToHost(source, target, stream);
     }
 
     @Override public void copyOnDevice(long source, long target, long bytes, Stream stream) {
-        flush();
+        flush(stream);
         driver.copyOnDevice(source, target, bytes, stream);
     }
 
     @Override public void clear(long address, long bytes, Stream stream) {
-        flush();
+        flush(stream);
         driver.clear(address, bytes, stream);
     }
 
@@ -223,12 +230,12 @@ final class GraphingDriver implements CudaDriver {
     }
 
     @Override public long handle(Stream stream) {
-        flush();
+        flush(stream);
         return driver.handle(stream);
     }
 
     @Override public void synchronize(Stream stream) {
-        flush();
+        flush(stream);
         driver.synchronize(stream);
     }
 
@@ -237,7 +244,7 @@ final class GraphingDriver implements CudaDriver {
     }
 
     @Override public void record(Event event, Stream stream) {
-        flush();
+        flush(stream);
         driver.record(event, stream);
     }
 
@@ -246,7 +253,7 @@ final class GraphingDriver implements CudaDriver {
     }
 
     @Override public void await(Event event, Stream stream) {
-        flush();
+        flush(stream);
         driver.await(event, stream);
     }
 
@@ -255,7 +262,7 @@ final class GraphingDriver implements CudaDriver {
     }
 
     @Override public void beginCapture(Stream stream) {
-        flush();
+        flush(stream);
         driver.beginCapture(stream);
         capturing = true;
     }
@@ -266,7 +273,7 @@ final class GraphingDriver implements CudaDriver {
     }
 
     @Override public void launch(Graph graph, Stream stream) {
-        flush();
+        flush(stream);
         driver.launch(graph, stream);
     }
 

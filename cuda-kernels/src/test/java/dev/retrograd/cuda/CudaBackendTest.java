@@ -26,7 +26,7 @@ import org.junit.jupiter.api.Test;
 
 /// What the contract does not reach: the allocator's cache, running out of memory, operands of 16 bits on the left, refusals.
 class CudaBackendTest {
-    private final EmulatedDriver driver = new EmulatedDriver(16 << 20);
+    private final EmulatedDriver driver = new EmulatedDriver(20 << 20);
     private final CudaBackend backend = new CudaBackend(driver, Precision.F32);
 
     @AfterEach void close() {
@@ -60,7 +60,7 @@ class CudaBackendTest {
         backend.empty("weights", Spec.f32(4 << 18));
         try (Scope _ = backend.memory().open("update 3"); Scope _ = backend.memory().open("step 12")) {
             OutOfMemoryException e = assertThrows(OutOfMemoryException.class, () -> backend.empty("activations", Spec.f32(13 << 18)));
-            assertTrue(e.getMessage().matches("cuda:0 > update 3 > step 12: no room for 'activations': 13631488 bytes asked for, 4194304 live, \\d+ free of 16777216; "
+            assertTrue(e.getMessage().matches("cuda:0 > update 3 > step 12: no room for 'activations': 13631488 bytes asked for, 4194304 live, \\d+ free of 20971520; "
                     + "lower --micro-batch-size, --memory, .*, or choose --precision bf16"), e.getMessage());
             backend.fill(backend.empty("less", Spec.f32(8 << 18)), 1);
         }

@@ -29,7 +29,7 @@ class CudaContractTest {
 
     @BeforeAll static void start() {
         for (Precision p : Precision.values()) {
-            DRIVERS.put(p, new EmulatedDriver(DEVICE_BYTES));
+            DRIVERS.put(p, new EmulatedDriver(DEVICE_BYTES).lazy());
             BACKENDS.put(p, new CudaBackend(DRIVERS.get(p), p));
         }
     }

@@ -8,7 +8,7 @@ import dev.retrograd.cuda.emulator.EmulatedDriver;
 import java.util.Collections;
 import java.util.List;
 
-/// Two devices of the CUDA backend on the PTX emulator, for tests of other modules that name it in `META-INF/services`: `--device emulated`.
+/// Two devices of the CUDA backend on the PTX emulator, whose streams work as late as they may, for tests of other modules that name it in `META-INF/services`: `--device emulated`.
 public final class EmulatedProvider implements BackendProvider {
     private static final int DEVICES = 2;
     private static final long DEVICE_BYTES = 4L << 30;
@@ -27,6 +27,6 @@ public final class EmulatedProvider implements BackendProvider {
 
     @Override public Backend open(int ordinal, BackendOptions options) {
         Requirements.present(kind(), ordinal, DEVICES);
-        return CudaProvider.open(new EmulatedDriver(DEVICE_BYTES), options);
+        return CudaProvider.open(new EmulatedDriver(DEVICE_BYTES).lazy(), options);
     }
 }

@@ -4,6 +4,7 @@ import dev.retrograd.core.Backend;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
+import java.util.function.Supplier;
 
 /// RGB images of one size on the host, `[B,H,W,3]`, rows × channels.
 ///
@@ -20,8 +21,17 @@ public record PixelBatch(float[] pixels, int batch, int height, int width) {
 
     /// The images of a tensor `[B,H,W,3]`.
     public static PixelBatch of(Backend backend, Tensor pixels) {
+        return start(backend, pixels).get();
+    }
+
+    /// Begins to take them to the host, as {@link Backend#startToFloats} does.
+    ///
+    /// @return waits for them
+    public static Supplier<PixelBatch> start(Backend backend, Tensor pixels) {
         requireImages("pixels", pixels.shape());
-        return new PixelBatch(backend.toFloats(pixels), pixels.dim(0), pixels.dim(1), pixels.dim(2));
+        int[] dims = pixels.shape().toArray();
+        Supplier<float[]> values = backend.startToFloats(pixels);
+        return () -> new PixelBatch(values.get(), dims[0], dims[1], dims[2]);
     }
 
     public Shape shape() {

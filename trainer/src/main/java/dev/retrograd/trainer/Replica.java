@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.LongConsumer;
+import java.util.function.Supplier;
 
 /// A model with trained weights and a method on one device, which computes micro-batches of a run's updates.
 ///
@@ -70,7 +71,7 @@ public final class Replica implements AutoCloseable {
 
     /// The trained weights, on the host.
     float[][] weights() {
-        return trainee.parameters().stream().map(p -> backend.toFloats(p.value())).toArray(float[][]::new);
+        return arrived(trainee.parameters().stream().map(p -> Optional.of(backend.startToFloats(p.value()))).toList());
     }
 
     /// Takes over weights that {@link #weights} gave, and what an update's plan recomputes.
@@ -102,9 +103,14 @@ public final class Replica implements AutoCloseable {
     Computed compute(UpdateDraws draws, MicroBatch batch, LongConsumer progress) {
         try (Scope _ = backend.memory().open("replica"); Gradients gradients = new Gradients(backend)) {
             MicroBatch.Result result = method.compute(draws, batch, gradients, progress);
-            float[][] values = trainee.parameters().stream().map(p -> gradients.of(p).map(backend::toFloats).orElse(null)).toArray(float[][]::new);
+            float[][] values = arrived(trainee.parameters().stream().map(p -> gradients.of(p).map(backend::startToFloats)).toList());
             return new Computed(result, values, draws.measured());
         }
+    }
+
+    /// Waits for values that were all asked for before; null where there are none.
+    private static float[][] arrived(List<Optional<Supplier<float[]>>> started) {
+        return started.stream().map(s -> s.map(Supplier::get).orElse(null)).toArray(float[][]::new);
     }
 
     /// Frees the trained weights.

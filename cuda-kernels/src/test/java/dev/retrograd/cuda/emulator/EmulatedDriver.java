@@ -15,14 +15,17 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.random.RandomGenerator;
 import java.util.stream.IntStream;
 
 /// A CUDA device in Java: executes PTX text and checks what it does, with no GPU.
 ///
-/// A functional simulator, not one of time: everything asked of a stream happens at once, on all cores, unless it is captured. The fault that
-/// is reported is that of the lowest block. Faults of kernels are {@link KernelFault}s;
+/// A functional simulator, not one of time: everything asked of a stream happens at once, on all cores, unless it is captured, or the driver is {@linkplain #lazy()
+/// lazy} or {@linkplain #shuffled shuffled}. The fault that is reported is that of the lowest block. Faults of kernels are {@link KernelFault}s;
 /// downloading bytes that nothing wrote is one, too.
 public final class EmulatedDriver implements CudaDriver {
     /// What the first stream is called; the others follow.
@@ -36,6 +39,8 @@ public final class EmulatedDriver implements CudaDriver {
     private static final int HOPPER = 90;
     private static final int SHARED_BYTES_UNASKED = 48 * 1024;
     private static final int BLOCKS_WORTH_A_THREAD = 4;
+    /// Steps of shuffled streams after each submission, in the mean and one more.
+    private static final int MOST_STEPS = 4;
 
     private final long memoryBytes;
     private final int computeCapability;
@@ -48,7 +53,9 @@ public final class EmulatedDriver implements CudaDriver {
     private long launches;
     private long submissions;
     private int graphs;
-    private int streams;
+    private final List<EmulatedStream> streams = new ArrayList<>();
+    private boolean late;
+    private Optional<RandomGenerator> order = Optional.empty();
     private final Set<String> launched = new TreeSet<>();
 
     /// @param memoryBytes of the emulated device
@@ -79,6 +86,28 @@ public final class EmulatedDriver implements CudaDriver {
         return new EmulatedDriver(memoryBytes, HOPPER, multiprocessors);
     }
 
+    /// Makes the streams to come do their work no sooner than somebody waits for it, so that an event or a wait that is missing shows. Faults are reported to
+    /// whoever waits.
+    public EmulatedDriver lazy() {
+        late = true;
+        return this;
+    }
+
+    /// Makes the streams to come do their work sooner or later, in any order that events allow.
+    public EmulatedDriver shuffled(long seed) {
+        order = Optional.of(new Random(seed));
+        return lazy();
+    }
+
+    /// Pieces of work, launches and copies and waits for events, that a stream was asked for and did not do yet.
+    public int pending(Stream stream) {
+        return ((EmulatedStream) stream).pending();
+    }
+
+    private void finish() {
+        streams.forEach(EmulatedStream::drain);
+    }
+
     private record EmulatedModule(String name, PtxModule ptx, Map<String, Long> globals, Map<String, EmulatedKernel> kernels) implements Module {
         @Override public Kernel kernel(String kernel) {
             PtxModule.Kernel found = ptx.kernels().get(kernel);
@@ -103,16 +132,6 @@ public final class EmulatedDriver implements CudaDriver {
         }
     }
 
-    private static final class EmulatedStream implements Stream {
-        final long handle;
-        /// where work goes while it is captured; null while it is done at once
-        private List<Runnable> captured;
-
-        EmulatedStream(long handle) {
-            this.handle = handle;
-        }
-    }
-
     private static final class EmulatedGraph implements Graph {
         private final List<Runnable> work;
         private boolean freed;
@@ -129,17 +148,14 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     private void submit(Stream stream, Runnable work) {
-        List<Runnable> captured = ((EmulatedStream) stream).captured;
-        if (captured == null) {
+        if (((EmulatedStream) stream).submit(work)) {
             submissions++;
-            work.run();
-        } else {
-            captured.add(work);
         }
-    }
-
-    private static final class EmulatedEvent implements Event {
-        private long nanos;
+        order.ifPresent(random -> {
+            while (random.nextInt(MOST_STEPS) > 0) {
+                streams.get(random.nextInt(streams.size())).step();
+            }
+        });
     }
 
     @Override public Device device() {
@@ -157,15 +173,19 @@ public final class EmulatedDriver implements CudaDriver {
         return memory.allocate("global memory", Math.toIntExact(bytes)).base;
     }
 
+    /// Waits for all streams, as a real one does.
     @Override public void free(long address) {
+        finish();
         memory.free(address);
     }
 
     /// Reads of what lay there are faults again.
-    @Override public void forget(long address, long bytes) {
-        Region region = region("forget", address, bytes);
-        int at = (int) (address - region.base);
-        Arrays.fill(region.written, at, at + (int) bytes, (byte) 0);
+    @Override public void forget(long address, long bytes, Stream stream) {
+        ((EmulatedStream) stream).submit(() -> {
+            Region region = region("forget", address, bytes);
+            int at = (int) (address - region.base);
+            Arrays.fill(region.written, at, at + (int) bytes, (byte) 0);
+        });
     }
 
     @Override public MemorySegment allocatePinned(long bytes) {
@@ -176,6 +196,7 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public void freePinned(MemorySegment segment) {
+        finish();
         Arena arena = pinned.remove(segment.address());
         if (arena == null) {
             throw new IllegalStateException("emulator: freePinned takes what allocatePinned gave, got " + segment);
@@ -308,38 +329,32 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public Stream createStream() {
-        return new EmulatedStream(FIRST_STREAM + streams++);
+        EmulatedStream stream = new EmulatedStream(FIRST_STREAM + streams.size(), late);
+        streams.add(stream);
+        return stream;
     }
 
+    /// What another library is asked for happens at once: all before it must have.
     @Override public long handle(Stream stream) {
-        return ((EmulatedStream) stream).handle;
+        ((EmulatedStream) stream).drain();
+        return ((EmulatedStream) stream).handle();
     }
 
     @Override public void synchronize(Stream stream) {
-        requireNotCaptured(stream);
-    }
-
-    private static void requireNotCaptured(Stream stream) {
-        if (((EmulatedStream) stream).captured != null) {
-            throw new CudaException("cuda: a stream cannot be waited for, nor captured again, while its work is captured");
-        }
+        ((EmulatedStream) stream).requireNotCaptured();
+        ((EmulatedStream) stream).drain();
     }
 
     @Override public void synchronize(Event event) {
+        ((EmulatedStream.Recorded) event).synchronize();
     }
 
     @Override public void beginCapture(Stream stream) {
-        requireNotCaptured(stream);
-        ((EmulatedStream) stream).captured = new ArrayList<>();
+        ((EmulatedStream) stream).beginCapture();
     }
 
     @Override public Graph endCapture(Stream stream) {
-        EmulatedStream emulated = (EmulatedStream) stream;
-        if (emulated.captured == null) {
-            throw new CudaException("cuda: a capture that ends must have begun");
-        }
-        EmulatedGraph graph = new EmulatedGraph(List.copyOf(emulated.captured));
-        emulated.captured = null;
+        EmulatedGraph graph = new EmulatedGraph(((EmulatedStream) stream).endCapture());
         graphs++;
         return graph;
     }
@@ -358,19 +373,21 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public Event createEvent() {
-        return new EmulatedEvent();
+        return new EmulatedStream.Recorded();
     }
 
     @Override public void record(Event event, Stream stream) {
-        requireNotCaptured(stream);
-        ((EmulatedEvent) event).nanos = System.nanoTime();
+        ((EmulatedStream) stream).requireNotCaptured();
+        ((EmulatedStream.Recorded) event).record((EmulatedStream) stream);
     }
 
     @Override public void await(Event event, Stream stream) {
+        ((EmulatedStream) stream).requireNotCaptured();
+        ((EmulatedStream.Recorded) event).await((EmulatedStream) stream);
     }
 
     @Override public float elapsedMillis(Event start, Event end) {
-        return (((EmulatedEvent) end).nanos - ((EmulatedEvent) start).nanos) / 1e6f;
+        return (((EmulatedStream.Recorded) end).nanos() - ((EmulatedStream.Recorded) start).nanos()) / 1e6f;
     }
 
     /// Warp instructions executed so far; each stands for up to 32 thread instructions.

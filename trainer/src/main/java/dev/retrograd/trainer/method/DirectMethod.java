@@ -11,6 +11,7 @@ import java.util.SequencedMap;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import java.util.function.LongConsumer;
+import java.util.function.Supplier;
 
 /// A method that samples images and differentiates their reward at once: micro-batch after micro-batch, each with its share of the mean.
 abstract class DirectMethod implements Method {
@@ -47,24 +48,27 @@ abstract class DirectMethod implements Method {
     @Override public final MicroBatch.Result compute(Update update, MicroBatch part, Gradients gradients, LongConsumer done) {
         Backend backend = parts.model().backend();
         SequencedMap<String, float[]> columns = new LinkedHashMap<>();
-        List<PixelBatch> seen = new ArrayList<>();
-        List<String> prompts;
+        List<Runnable> arrivals = new ArrayList<>();
         int[] before = new int[1];
         try (Scope _ = backend.memory().open(MicroBatch.SCOPE)) {
             Batch batch = update.batch(update.number(), part.first(), part.count());
-            prompts = batch.prompts();
+            List<String> prompts = batch.prompts();
             run(update, batch, gradients, 1.0 / update.images(), step -> {
                 done.accept((long) (step + 1 - before[0]) * part.count());
                 before[0] = step + 1;
             }, pass -> {
-                columns.put(REWARDS, backend.toFloats(pass.scores().value()));
-                columns.put(LOSSES, backend.toFloats(pass.losses().value()));
+                // Taken when the backward pass has been asked for: a device goes on to it without waiting for the host.
+                Supplier<float[]> rewards = backend.startToFloats(pass.scores().value());
+                Supplier<float[]> losses = backend.startToFloats(pass.losses().value());
+                arrivals.add(() -> columns.put(REWARDS, rewards.get()));
+                arrivals.add(() -> columns.put(LOSSES, losses.get()));
                 if (update.measures()) {
-                    seen.add(PixelBatch.of(backend, pass.pixels().value()));
+                    Supplier<PixelBatch> images = PixelBatch.start(backend, pass.pixels().value());
+                    arrivals.add(() -> update.measure(images.get(), prompts));
                 }
             });
         }
-        seen.forEach(images -> update.measure(images, prompts));
+        arrivals.forEach(Runnable::run);
         return new MicroBatch.Result(columns);
     }
 }

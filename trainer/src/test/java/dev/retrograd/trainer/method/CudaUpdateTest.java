@@ -103,7 +103,7 @@ class CudaUpdateTest {
 
     @Test void anUpdateThatDoesNotFitNamesTheSegmentAndWhatToChange() throws IOException {
         long workspace;
-        try (CudaBackend cuda = new CudaBackend(new EmulatedDriver(DEVICE_BYTES), Precision.BF16)) {
+        try (CudaBackend cuda = new CudaBackend(new EmulatedDriver(DEVICE_BYTES).lazy(), Precision.BF16)) {
             workspace = cuda.workspaceBytes();
         }
         Planned planned = plan(workspace);
@@ -130,7 +130,7 @@ class CudaUpdateTest {
 
     @Test void anUpdateInBfloat16TakesTheMemoryOfItsPlanAndIsAsNearToFloat32AsRoundingAllows() throws IOException {
         Pass device;
-        EmulatedDriver driver = new EmulatedDriver(DEVICE_BYTES);
+        EmulatedDriver driver = new EmulatedDriver(DEVICE_BYTES).lazy();
         try (CudaBackend cuda = new CudaBackend(driver, Precision.BF16)) {
             Planned planned = plan(cuda.workspaceBytes());
             device = differentiate(cuda, Optional.of(planned.places()));

@@ -46,7 +46,7 @@ class CudaTrainingTest {
     }
 
     @Test void anUpdateInFloat32IsWithinTheLimitsOfTheReference(@TempDir Path folder) throws IOException {
-        EmulatedDriver driver = new EmulatedDriver(DEVICE_BYTES);
+        EmulatedDriver driver = new EmulatedDriver(DEVICE_BYTES).lazy();
         List<Outcome> outcomes = new ArrayList<>();
         try (CudaBackend backend = new CudaBackend(driver, Precision.F32)) {
             new Verifier(backend, outcomes::add).verify(firstUpdate(folder));
