@@ -4,6 +4,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.SequencedMap;
 import java.util.TreeMap;
 import java.util.regex.MatchResult;
@@ -12,10 +14,12 @@ import java.util.stream.Collectors;
 import org.tukaani.xz.XZInputStream;
 
 /// The PTX in this jar. The texts of a family, those of `matmul.cu`, `matmul_bf16.cu`, …, follow one another in one compressed resource, since they share
-/// most of what they say.
+/// most of what they say. There, a register's number is the difference from that of the register of its kind that was named before it, `%f+1`: what a compiler
+/// unrolled repeats itself then.
 final class PtxText {
     static final String ENDING = ".ptx.xz";
     private static final String HOPPER = "_sm90";
+    private static final Pattern DIFFERENCE = Pattern.compile("%([a-z]+)([+-]\\d+)");
     private static final Pattern FIRST_LINE = Pattern.compile("^// (\\w+)\\.cu, SHA-256 ", Pattern.MULTILINE);
 
     private PtxText() {
@@ -30,11 +34,11 @@ final class PtxText {
     static String read(String module) {
         String resource = family(module) + ENDING;
         try (InputStream in = PtxText.class.getResourceAsStream(resource)) {
-            String text = in == null ? null : texts(in).get(module);
+            String text = in == null ? null : packed(in).get(module);
             if (text == null) {
                 throw new IllegalStateException("cuda: the PTX of " + module + ".cu is missing from the resource " + resource);
             }
-            return text;
+            return numbered(text);
         } catch (IOException e) {
             throw new UncheckedIOException("cuda: the resource " + resource + " is damaged", e);
         }
@@ -55,8 +59,14 @@ final class PtxText {
         return module.contains(HOPPER);
     }
 
-    /// The texts of a family by their modules, in the order of names.
-    static SequencedMap<String, String> texts(InputStream compressed) throws IOException {
+    /// The text with numbers for differences.
+    static String numbered(String packed) {
+        Map<String, Integer> last = new HashMap<>();
+        return DIFFERENCE.matcher(packed).replaceAll(m -> "%" + m.group(1) + last.merge(m.group(1), Integer.parseInt(m.group(2)), Integer::sum));
+    }
+
+    /// The texts of a family by their modules, in the order of names, with differences for numbers.
+    static SequencedMap<String, String> packed(InputStream compressed) throws IOException {
         String all = new String(new XZInputStream(compressed).readAllBytes(), StandardCharsets.UTF_8);
         SequencedMap<String, String> texts = new TreeMap<>();
         MatchResult[] beginnings = FIRST_LINE.matcher(all).results().toArray(MatchResult[]::new);

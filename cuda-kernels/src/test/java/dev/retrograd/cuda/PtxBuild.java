@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -33,6 +34,8 @@ public final class PtxBuild {
     /// How far back a repetition is found: further than two texts of a family.
     private static final int DICTIONARY_BYTES = 4 << 20;
 
+    private static final Pattern REGISTER = Pattern.compile("%([a-z]+)(\\d+)");
+
     private PtxBuild() {
     }
 
@@ -45,15 +48,19 @@ public final class PtxBuild {
         }
         Map<Path, List<Path>> families = sources(module).stream().collect(Collectors.groupingBy(s -> file(module, s), TreeMap::new, Collectors.toList()));
         for (Map.Entry<Path, List<Path>> family : families.entrySet()) {
-            Map<String, String> before = Files.exists(family.getKey()) ? texts(family.getKey()) : Map.of();
+            Map<String, String> packed = Files.exists(family.getKey()) ? packed(family.getKey()) : Map.of();
+            Map<String, String> before = new TreeMap<>();
+            packed.forEach((name, text) -> before.put(name, PtxText.numbered(text)));
             Map<String, String> after = new TreeMap<>();
             for (Path source : family.getValue()) {
                 String text = before.getOrDefault(name(source), "");
-                boolean wanted = List.of(arguments).contains(source.getFileName().toString());
-                after.put(name(source), wanted || !text.startsWith(stamp(source)) ? compile(source) : text);
+                boolean named = List.of(arguments).contains(source.getFileName().toString());
+                after.put(name(source), named || !text.startsWith(stamp(source)) ? compile(source) : text);
             }
-            if (!after.equals(before)) {
-                write(String.join("", after.values()), family.getKey());
+            Map<String, String> wanted = new TreeMap<>();
+            after.forEach((name, text) -> wanted.put(name, packed(text)));
+            if (!wanted.equals(packed)) {
+                write(String.join("", wanted.values()), family.getKey());
                 System.out.println(family.getKey());
             }
         }
@@ -73,10 +80,24 @@ public final class PtxBuild {
         }
     }
 
-    private static Map<String, String> texts(Path file) throws IOException {
+    private static Map<String, String> packed(Path file) throws IOException {
         try (InputStream in = Files.newInputStream(file)) {
-            return PtxText.texts(in);
+            return PtxText.packed(in);
         }
+    }
+
+    /// The text with differences for numbers of registers; {@link PtxText#numbered} undoes it.
+    static String packed(String text) {
+        Map<String, Integer> last = new HashMap<>();
+        String packed = REGISTER.matcher(text).replaceAll(m -> {
+            int number = Integer.parseInt(m.group(2));
+            Integer before = last.put(m.group(1), number);
+            return "%%%s%+d".formatted(m.group(1), number - (before == null ? 0 : before));
+        });
+        if (!PtxText.numbered(packed).equals(text)) {
+            throw new IllegalArgumentException("ptx: a text that can be packed is required, got " + text.lines().findFirst().orElse("nothing"));
+        }
+        return packed;
     }
 
     private static void write(String texts, Path file) throws IOException {

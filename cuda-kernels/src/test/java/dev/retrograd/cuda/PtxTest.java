@@ -2,6 +2,7 @@ package dev.retrograd.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -29,6 +30,15 @@ class PtxTest {
             assertTrue(text.startsWith(PtxBuild.stamp(source)), source + " has changed since its PTX was built: run PtxBuild");
             assertTrue(text.contains(PtxBuild.header(source)), source.toString());
         }
+    }
+
+    @Test void numbersOfRegistersArePackedAsDifferencesOfTheirKind() {
+        String text = "add.f32 %f7, %f5, %f5; @%p1 ld.u32 %r10, [%rd3+16]; add.f32 %f12, %f7, %f7; mov.u32 %r9, %tid.x; .reg .f32 %f<13>;";
+        String packed = "add.f32 %f+7, %f-2, %f+0; @%p+1 ld.u32 %r+10, [%rd+3+16]; add.f32 %f+7, %f-5, %f+0; mov.u32 %r-1, %tid.x; .reg .f32 %f<13>;";
+        assertEquals(packed, PtxBuild.packed(text));
+        assertEquals(text, PtxText.numbered(packed));
+        assertEquals(text, PtxText.numbered(text));
+        assertThrows(IllegalArgumentException.class, () -> PtxBuild.packed("%r1 %tid+3"));
     }
 
     @Test void theSameCompilerGivesTheSameText() throws IOException, InterruptedException {
