@@ -21,7 +21,7 @@ template <typename C, typename T, bool FORWARD> __device__ __forceinline__ void 
     int column = blockIdx.x % g.across << g.log_width;
     int row = blockIdx.x / g.across % g.down << g.log_height;
     int image = blockIdx.x / g.across / g.down * (BM >> g.log_width + g.log_height);
-    ring_product<C, T, true, FORWARD>(inactive(e), Size{g.images * g.height * g.width, g.columns, g.taps * chunks, g.splits}, [&](unsigned to, unsigned barrier, int stage) {
+    ring_product<false, C, T, true, FORWARD>(e, Size{g.images * g.height * g.width, g.columns, g.taps * chunks, g.splits}, [&](unsigned to, unsigned barrier, int stage) {
         int tap = stage / chunks;
         int channel = (stage - tap * chunks) * STAGE_K;
         int i = tap / g.kernel_width;

@@ -21,12 +21,6 @@ struct Finish {
     char* hidden;
 };
 
-// For kernels that no activation follows: without its code they are much shorter.
-__device__ __forceinline__ Finish inactive(Finish e) {
-    e.activation = 0;
-    return e;
-}
-
 #define FOUR _Pragma("unroll") for (int u = 0; u < 4; u++)
 
 template <typename T> __device__ __forceinline__ void get(float (&v)[4], const char* p, i64 i, int n, bool whole) {
@@ -110,9 +104,9 @@ __device__ __forceinline__ void put_hidden(const Finish& e, const float* sums, i
 }
 
 // n sums of columns from `column` on, activated already if they are to be, become results from element i on.
-__device__ __forceinline__ void finish(const Finish& e, i64 i, int column, float (&v)[4], int n) {
+template <bool ACTIVE> __device__ __forceinline__ void finish(const Finish& e, i64 i, int column, float (&v)[4], int n) {
     bool whole = n == 4 && e.aligned;
-    if (e.activation == 0) {
+    if (!ACTIVE || e.activation == 0) {
         FOUR { v[u] = u < n ? biased(e, v[u], column + u) : 0; }
     }
     float more[4];
@@ -129,9 +123,11 @@ __device__ __forceinline__ void finish(const Finish& e, i64 i, int column, float
 
 // Four sums of a product's row, from column `column` of its n on, to where they belong: of a `split` product to the workspace, whose rows are those of every
 // part, one part after another, otherwise to the results. A gated product's gates lie 8 further on. `from` is in shared memory and is overwritten.
-__device__ __forceinline__ void finish_quad(const Finish& e, float* from, i64 row, int column, int n, bool split) {
+// ACTIVE: whether an activation may be asked for; kernels without that code are much shorter.
+template <bool ACTIVE> __device__ __forceinline__ void finish_quad(const Finish& e, float* from, i64 row, int column, int n, bool split) {
     int columns = n;
-    if (e.activation == 3) {
+    bool gated = ACTIVE && e.activation == 3;
+    if (gated) {
         columns = column & 8 ? 0 : (int) e.columns;
         column = column / 16 * 8 + column % 8;
     }
@@ -139,10 +135,10 @@ __device__ __forceinline__ void finish_quad(const Finish& e, float* from, i64 ro
         return;
     }
     int count = columns - column < 4 ? columns - column : 4;
-    if (e.activation == 3) {
+    if (gated) {
         put_hidden(e, from, row, column, count);
     }
-    if (e.activation != 0 && !split) {
+    if (ACTIVE && e.activation != 0 && !split) {
         activate(e, from, column, count);
     }
     float v[4];
@@ -150,6 +146,6 @@ __device__ __forceinline__ void finish_quad(const Finish& e, float* from, i64 ro
     if (split) {
         put<float>(v, reinterpret_cast<char*>(e.partial), row * n + column, count, count == 4 && n % 4 == 0);
     } else {
-        finish(e, row * e.columns + column, column, v, count);
+        finish<ACTIVE>(e, row * e.columns + column, column, v, count);
     }
 }

@@ -29,7 +29,7 @@ template <int BN> __device__ __forceinline__ void copy_gated_stage(unsigned to, 
 
 template <typename C, typename T, bool A_K, bool B_K> __device__ __forceinline__ void product(const TensorMap& a, const TensorMap& b, const Finish& e, const Problem& x) {
     int matrix = blockIdx.z / x.splits;
-    ring_product<C, T, A_K, B_K>(e, Size{x.m, x.n, (x.k + STAGE_K - 1) / STAGE_K, x.splits}, [&](unsigned to, unsigned barrier, int stage) {
+    ring_product<true, C, T, A_K, B_K>(e, Size{x.m, x.n, (x.k + STAGE_K - 1) / STAGE_K, x.splits}, [&](unsigned to, unsigned barrier, int stage) {
         int k = stage * STAGE_K;
         copy_stage<A_K, BM>(to, a, blockIdx.x * BM, k, matrix * x.a_step, barrier);
         if (e.activation == 3) {

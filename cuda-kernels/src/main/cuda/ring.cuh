@@ -51,7 +51,7 @@ template <bool K_MAJOR> struct Step {
 
 // The sums of a warpgroup to where they belong, by way of shared memory, so that accesses are long. place(i): the result's row that the block's row i is, or
 // a negative number.
-template <typename T, typename Place> __device__ __forceinline__ void finish_group(const float (&sums)[T::HALVES][64], int group, const Finish& e, const Size& x, const Place& place, float* slab) {
+template <bool ACTIVE, typename T, typename Place> __device__ __forceinline__ void finish_group(const float (&sums)[T::HALVES][64], int group, const Finish& e, const Size& x, const Place& place, float* slab) {
     const int stride = T::BN + 8;
     slab += group * GROUP_ROWS * stride;
     int thread = threadIdx.x % GROUP_THREADS;
@@ -71,7 +71,7 @@ template <typename T, typename Place> __device__ __forceinline__ void finish_gro
     for (int q = thread; q < GROUP_ROWS * quads; q += GROUP_THREADS) {
         int row = place(group * GROUP_ROWS + q / quads);
         if (row >= 0) {
-            finish_quad(e, slab + q / quads * stride + q % quads * 4, blockIdx.z * (i64) x.m + row, blockIdx.y * T::BN + q % quads * 4, x.n, x.splits > 1);
+            finish_quad<ACTIVE>(e, slab + q / quads * stride + q % quads * 4, blockIdx.z * (i64) x.m + row, blockIdx.y * T::BN + q % quads * 4, x.n, x.splits > 1);
         }
     }
 }
@@ -95,8 +95,8 @@ template <typename C, typename T, bool ADDS, bool A_K, bool B_K> __device__ __fo
     commit_products();
 }
 
-// bring(to, barrier, stage) starts to copy a stage's boxes: BM rows of the left operand, then BN of the right one. Every part of a split k has a stage or more.
-template <typename C, typename T, bool A_K, bool B_K, typename Bring, typename Place>
+// ACTIVE: whether an activation may be asked for. bring(to, barrier, stage) starts to copy a stage's boxes: BM rows of the left operand, then BN of the right one. Every part of a split k has a stage or more.
+template <bool ACTIVE, typename C, typename T, bool A_K, bool B_K, typename Bring, typename Place>
 __device__ __forceinline__ void ring_product(const Finish& e, const Size& x, const Bring& bring, const Place& place) {
     extern __shared__ char dynamic[];
     __shared__ unsigned long long barriers[2 * T::STAGES];
@@ -152,5 +152,5 @@ __device__ __forceinline__ void ring_product(const Finish& e, const Size& x, con
     wait_for_products<0>();
     // The other warpgroup may still be reading the stage that these sums go to.
     partial_barrier(1, 2 * GROUP_THREADS);
-    finish_group<T>(sums, group, e, x, place, reinterpret_cast<float*>(dynamic + (ring - (unsigned) __cvta_generic_to_shared(dynamic))));
+    finish_group<ACTIVE, T>(sums, group, e, x, place, reinterpret_cast<float*>(dynamic + (ring - (unsigned) __cvta_generic_to_shared(dynamic))));
 }

@@ -79,7 +79,7 @@ __device__ __forceinline__ void low_rank(const Plain& x, const Plain& w, const P
         __syncthreads();
         multiply_stage<C, T, true, K_MAJOR>(sums, tiles, tiles + T::A_BYTES);
     }
-    finish_tile(sums, inactive(e), size, reinterpret_cast<float*>(tiles));
+    finish_tile<false>(sums, e, size, reinterpret_cast<float*>(tiles));
 }
 
 #define ENTRY(name, T, K_MAJOR, layout, RANKS) \

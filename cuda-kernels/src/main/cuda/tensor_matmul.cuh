@@ -8,7 +8,7 @@
         i64 z = blockIdx.z / x.splits; \
         a.data.at += z * a.batch; \
         b.data.at += z * b.batch; \
-        product<name, T, A_K, B_K>(a, b, e, x); \
+        product<true, name, T, A_K, B_K>(a, b, e, x); \
     }
 #define LAYOUTS(name, T) ENTRY(name, T, true, true, kk) ENTRY(name, T, true, false, kn) ENTRY(name, T, false, false, mn)
 #define ENTRIES(name) LAYOUTS(name, Tile128x128) LAYOUTS(name, Tile128x64) LAYOUTS(name, Tile64x64) LAYOUTS(name, Tile64x32) ENTRY(name, Tile64x64, false, true, mk)

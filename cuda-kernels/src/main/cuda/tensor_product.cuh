@@ -78,7 +78,7 @@ template <typename C, typename T, bool A_K, bool B_K> __device__ __forceinline__
 }
 
 // The sums of a block to where they belong, 16 rows of each warp at a time: by way of shared memory, so that a warp's accesses are long.
-template <typename T> __device__ __forceinline__ void finish_tile(const Sums<T>& sums, const Finish& e, const Extent& x, float* slab) {
+template <bool ACTIVE, typename T> __device__ __forceinline__ void finish_tile(const Sums<T>& sums, const Finish& e, const Extent& x, float* slab) {
     const int stride = T::BN + 8;
     int warp = threadIdx.x / 32;
     int slab_row = warp / T::WARPS_N * 16 + (lane() >> 2);
@@ -104,13 +104,14 @@ template <typename T> __device__ __forceinline__ void finish_tile(const Sums<T>&
             int row = blockIdx.x * T::BM + q / quads / 16 * T::WM + pass * 16 + q / quads % 16;
             int column = blockIdx.y * T::BN + q % quads * 4;
             if (row < x.m) {
-                finish_quad(e, slab + q / quads * stride + q % quads * 4, blockIdx.z * (i64) x.m + row, column, x.n, x.splits > 1);
+                finish_quad<ACTIVE>(e, slab + q / quads * stride + q % quads * 4, blockIdx.z * (i64) x.m + row, column, x.n, x.splits > 1);
             }
         }
     }
 }
 
-template <typename C, typename T, bool A_K, bool B_K, typename A, typename B>
+// ACTIVE: whether an activation may be asked for.
+template <bool ACTIVE, typename C, typename T, bool A_K, bool B_K, typename A, typename B>
 __device__ __forceinline__ void product(const A& a, const B& b, const Finish& e, const Extent& x) {
     __shared__ __align__(128) char tiles[T::STAGES * (T::A_BYTES + T::B_BYTES)];
     Loader<C, A_K, T::BM, T::THREADS, A> as(a, blockIdx.x * T::BM);
@@ -124,5 +125,5 @@ __device__ __forceinline__ void product(const A& a, const B& b, const Finish& e,
         as.load(stage, (begin + s) * Chunk<C>::k);
         bs.load(stage + T::A_BYTES, (begin + s) * Chunk<C>::k);
     }, [&](const char* stage) { multiply_stage<C, T, A_K, B_K>(sums, stage, stage + T::A_BYTES); });
-    finish_tile(sums, e, x, reinterpret_cast<float*>(tiles));
+    finish_tile<ACTIVE>(sums, e, x, reinterpret_cast<float*>(tiles));
 }
