@@ -13,6 +13,8 @@ import java.util.TreeSet;
 public final class ArenaPlan {
     /// Stands for a place outside the block, for a tensor that outlives the piece.
     public static final long ELSEWHERE = -1;
+    /// Has a place for no tensor.
+    public static final ArenaPlan EMPTY = new ArenaPlan(new long[0], new long[0], 0);
     /// Of every place: what a GPU reads at once.
     static final int ALIGNMENT = 256;
     /// So much of the block, as a fraction of it, may be lost to keeping parts at the same places.

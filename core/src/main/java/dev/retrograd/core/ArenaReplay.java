@@ -5,28 +5,25 @@ import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.TreeMap;
-import java.util.function.IntFunction;
 import java.util.stream.Collectors;
 
-/// Lays tensors into an arena as plans say, and sees to it that no two share a byte: what comes otherwise than planned is left to the backend's
+/// Lays tensors into an arena as a plan says, and sees to it that no two share a byte: what comes otherwise than planned is left to the backend's
 /// cache, from there to the end of the piece.
 final class ArenaReplay {
     private final ArenaBlock arena;
     private final String scopeName;
-    private final IntFunction<ArenaPlan> plans;
+    private final ArenaPlan plan;
     private final NavigableMap<Long, Long> taken = new TreeMap<>();
     private final Map<Storage, Long> placed = new IdentityHashMap<>();
     private Scope inside;
-    private ArenaPlan plan;
     private boolean astray;
-    private int pieces;
     private int next;
     private long unplanned;
 
-    ArenaReplay(ArenaBlock arena, String scopeName, IntFunction<ArenaPlan> plans) {
+    ArenaReplay(ArenaBlock arena, String scopeName, ArenaPlan plan) {
         this.arena = arena;
         this.scopeName = scopeName;
-        this.plans = plans;
+        this.plan = plan;
     }
 
     long unplanned() {
@@ -40,7 +37,6 @@ final class ArenaReplay {
     void opened(Scope scope) {
         if (inside == null && scope.name().equals(scopeName)) {
             inside = scope;
-            plan = plans.apply(pieces++);
             next = 0;
             astray = !placed.isEmpty();
             if (!astray) {

@@ -2,7 +2,6 @@ package dev.retrograd.core;
 
 import java.util.Optional;
 import java.util.function.BiFunction;
-import java.util.function.IntFunction;
 
 /// The memory of one backend: its stack of scopes, and how many bytes are live and were at most.
 ///
@@ -66,10 +65,10 @@ public final class Memory implements AutoCloseable {
     /// takes what is left of it from the backend's cache. No effect on a backend without an arena.
     ///
     /// @param scope name of the scopes that are a piece each
-    /// @param plans of the first, second, … of them, from 0
-    public void replay(String scope, IntFunction<ArenaPlan> plans) {
+    /// @param plan of each
+    public void replay(String scope, ArenaPlan plan) {
         endReplay();
-        replay = arena.map(a -> new ArenaReplay(a, scope, plans));
+        replay = arena.map(a -> new ArenaReplay(a, scope, plan));
     }
 
     /// Ends laying tensors into the block.

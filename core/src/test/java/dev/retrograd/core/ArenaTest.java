@@ -91,7 +91,7 @@ class ArenaTest {
     private static void keepValues(long seed, ArenaPlan plan) {
         try (CpuBackend plain = new CpuBackend(); CpuBackend laid = new CpuBackend()) {
             List<Float> expected = wander(plain, seed, -1);
-            laid.memory().replay("piece", _ -> plan);
+            laid.memory().replay("piece", plan);
             for (int i = 0; i < 3; i++) {
                 assertEquals(expected, wander(laid, seed, -1));
                 assertEquals(plan.bytes(), laid.reservedBytes(), "all of it lies in the arena");
@@ -109,7 +109,7 @@ class ArenaTest {
     void aRunThatDiffersFromItsPlanIsCountedAndKeepsItsValues(long seed) {
         ArenaPlan plan = plan(seed + 100);
         try (CpuBackend plain = new CpuBackend(); CpuBackend laid = new CpuBackend()) {
-            laid.memory().replay("piece", _ -> plan);
+            laid.memory().replay("piece", plan);
             assertEquals(wander(plain, seed, 200), wander(laid, seed, 200));
             assertTrue(laid.memory().endReplay() > 0);
         }
@@ -158,7 +158,7 @@ class ArenaTest {
     @Test void aTensorThatStaysInTheBlockAgainstThePlanIsNamed() {
         ArenaPlan plan = ArenaPlan.of(new long[] {64}, 0, ~0);
         try (CpuBackend b = new CpuBackend()) {
-            b.memory().replay("piece", _ -> plan);
+            b.memory().replay("piece", plan);
             try (Scope _ = b.memory().open("around")) {
                 try (Scope piece = b.memory().open("piece")) {
                     piece.keep(b.empty("kept", Spec.f32(3)));

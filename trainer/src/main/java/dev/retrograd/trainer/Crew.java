@@ -22,7 +22,8 @@ public interface Crew {
     /// @param update its number, counted from 0
     /// @param weights trained so far, in the order of {@link dev.retrograd.unet.LoraWeights#parameters}; to be asked for on the thread that calls {@link Crew#compute}
     /// @param recomputed segments that the update's plan recomputes; empty for {@link dev.retrograd.trainer.method.AlignProp#RECOMPUTE_OUTERMOST}
-    record Work(int update, Supplier<float[][]> weights, List<MicroBatch> batches, Optional<Set<String>> recomputed) {
+    /// @param places of the tensors of each micro-batch, as that plan has them; empty where there is none
+    record Work(int update, Supplier<float[][]> weights, List<MicroBatch> batches, Optional<Set<String>> recomputed, Optional<Places> places) {
         public Work {
             batches = List.copyOf(batches);
         }

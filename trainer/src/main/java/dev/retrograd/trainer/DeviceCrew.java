@@ -43,7 +43,7 @@ public final class DeviceCrew implements Crew, AutoCloseable {
         float[][] weights = work.weights().get();
         List<Future<Void>> others = members.stream().map(m -> m.start(replica -> {
             replica.follow(weights, work.recomputed());
-            return take(work, next, failed, done, (batch, progress) -> replica.compute(work.update(), batch, progress));
+            return take(work, next, failed, done, (batch, progress) -> replica.compute(work.update(), batch, work.places(), progress));
         })).toList();
         FutureTask<Void> own = new FutureTask<>(() -> take(work, next, failed, done, here));
         own.run();

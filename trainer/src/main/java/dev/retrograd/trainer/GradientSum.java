@@ -35,7 +35,7 @@ final class GradientSum {
                 add(i, next.gradients()[i]);
             }
             // Numbers of images stay, gradients do not.
-            all[added++] = new Computed(next.result(), new float[0][], next.measured());
+            all[added++] = new Computed(next.result(), new float[0][], next.unplanned(), next.measured());
         }
     }
 

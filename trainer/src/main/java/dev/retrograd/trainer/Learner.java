@@ -8,7 +8,6 @@ import dev.retrograd.autograd.optim.Optimizer;
 import dev.retrograd.autograd.optim.WeightEma;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Scope;
-import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.trainer.method.Method;
 import dev.retrograd.trainer.method.MicroBatch;
 import dev.retrograd.trainer.method.Outcome;
@@ -28,12 +27,15 @@ final class Learner implements AutoCloseable {
     private final Replica replica;
     private final Optimizer optimizer;
     private final Optional<WeightEma> ema;
+    /// of the update that goes on
+    private long unplanned;
 
     /// What an update gave beside changed weights.
     ///
     /// @param gradNorm global norm before clipping
+    /// @param unplanned tensors on all devices that came otherwise than planned
     /// @param notFinite what of loss and gradients was not finite, by name; the weights were left as they are then
-    record Step(Outcome outcome, double gradNorm, double learningRate, List<String> notFinite) {
+    record Step(Outcome outcome, double gradNorm, double learningRate, long unplanned, List<String> notFinite) {
     }
 
     /// @throws SettingException if the settings do not fit the model or the reward
@@ -81,10 +83,7 @@ final class Learner implements AutoCloseable {
 
     /// Has the rewards compute ahead what they need of prompts, so that an update's memory does not depend on which prompts are new.
     void prepare(List<String> prompts) {
-        if (task.reward() instanceof DifferentiableReward differentiable) {
-            differentiable.prepare(prompts);
-        }
-        task.tracked().prepare(prompts);
+        replica.prepare(prompts);
     }
 
     /// Prompts of the images of an update.
@@ -115,13 +114,19 @@ final class Learner implements AutoCloseable {
     }
 
     /// Computes micro-batches one after the other into the same gradients: for those of a whole model there is no room twice.
-    private List<MicroBatch.Result> compute(UpdateDraws draws, List<MicroBatch> batches, String what, long total, Gradients gradients) {
+    private List<MicroBatch.Result> compute(UpdateDraws draws, List<MicroBatch> batches, Optional<Places> places, String what, long total, Gradients gradients) {
         draws.progress(what, 0, total);
         long[] all = new long[1];
-        return batches.stream().map(batch -> method().compute(draws, batch, gradients, done -> {
-            all[0] += done;
-            draws.progress(what, all[0], total);
-        })).toList();
+        List<MicroBatch.Result> results = new ArrayList<>();
+        for (MicroBatch batch : batches) {
+            places.ifPresent(p -> backend.memory().replay(MicroBatch.SCOPE, p.of(batch, results.isEmpty())));
+            results.add(method().compute(draws, batch, gradients, done -> {
+                all[0] += done;
+                draws.progress(what, all[0], total);
+            }));
+            unplanned += backend.memory().endReplay();
+        }
+        return results;
     }
 
     /// Has a crew compute micro-batches, and adds up what comes.
@@ -130,7 +135,7 @@ final class Learner implements AutoCloseable {
         draws.progress(what, 0, total);
         Object turn = new Object();
         long[] all = new long[1];
-        crew.compute(work, (batch, progress) -> replica.compute(draws.again(), batch, progress), new Crew.Done() {
+        crew.compute(work, (batch, progress) -> replica.compute(draws.again(), batch, work.places(), progress), new Crew.Done() {
             @Override public void take(int number, Computed computed) {
                 synchronized (turn) {
                     sum.take(number, computed);
@@ -147,6 +152,7 @@ final class Learner implements AutoCloseable {
         sum.into(gradients, backend, trainee().parameters());
         return sum.all().stream().map(c -> {
             draws.measured(c.measured());
+            unplanned += c.unplanned();
             return c.result();
         }).toList();
     }
@@ -155,12 +161,14 @@ final class Learner implements AutoCloseable {
     ///
     /// @param draws takes what is measured
     /// @param recomputed as the update's plan has it, for replicas; empty where there is none
-    Step update(UpdateDraws draws, Crew crew, Optional<Set<String>> recomputed) {
+    /// @param places likewise, for all
+    Step update(UpdateDraws draws, Crew crew, Optional<Set<String>> recomputed, Optional<Places> places) {
         int number = draws.number();
+        unplanned = 0;
         try (Scope _ = backend.memory().open("update " + (number + 1)); Gradients gradients = new Gradients(backend)) {
             Outcome outcome = method().update(draws, (batches, what, total, into) -> config.trainable() == Trainable.FULL
-                    ? compute(draws, batches, what, total, into)
-                    : compute(draws, crew, new Crew.Work(number, replica::weights, batches, recomputed), what, total, into), gradients);
+                    ? compute(draws, batches, places, what, total, into)
+                    : compute(draws, crew, new Crew.Work(number, replica::weights, batches, recomputed, places), what, total, into), gradients);
             GradientClip.Clipped clipped = config.optimizer().clip().apply(backend, gradients, trainee().parameters());
             double norm = clipped.norm(backend);
             List<String> notFinite = Double.isFinite(norm) && Double.isFinite(outcome.loss()) ? List.of() : notFinite(outcome, gradients);
@@ -170,7 +178,7 @@ final class Learner implements AutoCloseable {
                 ema.ifPresent(WeightEma::update);
             }
             backend.synchronize();
-            return new Step(outcome, norm, rate, notFinite);
+            return new Step(outcome, norm, rate, unplanned, notFinite);
         }
     }
 

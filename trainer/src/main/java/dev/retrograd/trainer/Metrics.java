@@ -20,7 +20,7 @@ import java.util.SequencedMap;
 /// @param peakBytes most tensor bytes live at once on the device
 /// @param plannedPeakBytes what the plan said of them before the update ran; a run without a plan has no such key
 /// @param reservedBytes what the device holds for tensors after the update: live ones, the block that an update's lie in, what is cached
-/// @param unplannedAllocations tensors that came otherwise than planned, and lie beside that block; written only if there are any
+/// @param unplannedAllocations tensors on all devices that came otherwise than planned, and lie beside their block; written only if there are any
 /// @param skipped whether loss or gradient was not finite and the weights were left as they are; written only if so
 /// @param details further numbers of the method's own, each a key of the line
 /// @param tracked means over the update's images of what was measured beside the reward, as `track/NAME`

@@ -7,10 +7,12 @@ import dev.retrograd.autograd.plan.RecomputationPlan;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Tensor;
+import dev.retrograd.rewards.DifferentiableReward;
 import dev.retrograd.trainer.method.KlGuard;
 import dev.retrograd.trainer.method.Method;
 import dev.retrograd.trainer.method.MicroBatch;
 import dev.retrograd.trainer.method.Parts;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -74,6 +76,14 @@ public final class Replica implements AutoCloseable {
         return arrived(trainee.parameters().stream().map(p -> Optional.of(backend.startToFloats(p.value()))).toList());
     }
 
+    /// Has the rewards compute ahead what they need of prompts, so that a micro-batch's memory does not depend on which prompts are new.
+    void prepare(List<String> prompts) {
+        if (task.reward() instanceof DifferentiableReward differentiable) {
+            differentiable.prepare(prompts);
+        }
+        task.tracked().prepare(prompts);
+    }
+
     /// Takes over weights that {@link #weights} gave, and what an update's plan recomputes.
     ///
     /// @throws IllegalArgumentException if they are not of as many values
@@ -96,15 +106,23 @@ public final class Replica implements AutoCloseable {
     /// @param number of the update, counted from 0
     /// @param progress hears how many further units of work are done
     public Computed compute(int number, MicroBatch batch, LongConsumer progress) {
-        return compute(new UpdateDraws(task, config, sampler, trainee.images(), number), batch, progress);
+        return compute(number, batch, Optional.empty(), progress);
+    }
+
+    /// @param places of the update's tensors
+    Computed compute(int number, MicroBatch batch, Optional<Places> places, LongConsumer progress) {
+        return compute(new UpdateDraws(task, config, sampler, trainee.images(), number), batch, places, progress);
     }
 
     /// @param draws fresh
-    Computed compute(UpdateDraws draws, MicroBatch batch, LongConsumer progress) {
+    Computed compute(UpdateDraws draws, MicroBatch batch, Optional<Places> places, LongConsumer progress) {
+        prepare(Arrays.stream(batch.images()).mapToObj(i -> draws.prompts(batch.draw(), i, 1).getFirst()).toList());
         try (Scope _ = backend.memory().open("replica"); Gradients gradients = new Gradients(backend)) {
+            places.ifPresent(p -> backend.memory().replay(MicroBatch.SCOPE, p.of(batch, true)));
             MicroBatch.Result result = method.compute(draws, batch, gradients, progress);
+            long unplanned = backend.memory().endReplay();
             float[][] values = arrived(trainee.parameters().stream().map(p -> gradients.of(p).map(backend::startToFloats)).toList());
-            return new Computed(result, values, draws.measured());
+            return new Computed(result, values, unplanned, draws.measured());
         }
     }
 

@@ -8,7 +8,6 @@ import dev.retrograd.core.io.AtomicFile;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.clip.ImageFeatures;
 import dev.retrograd.trainer.method.Outcome;
-import dev.retrograd.trainer.method.MicroBatch;
 import dev.retrograd.trainer.prompts.PromptSource;
 import dev.retrograd.unet.LoraFile;
 import dev.retrograd.unet.StableDiffusion;
@@ -254,10 +253,7 @@ public final class TrainLoop implements AutoCloseable {
         int number = updates;
         learner.prepare(learner.prompts(number));
         Optional<RecomputationPlan> plan = planner.map(p -> p.plan(number));
-        plan.ifPresent(p -> {
-            learner.policy(p.policy());
-            backend.memory().replay(MicroBatch.SCOPE, planner.orElseThrow().places());
-        });
+        plan.ifPresent(p -> learner.policy(p.policy()));
         Segment.Policy policy = learner.policy();
         profile.ifPresent(p -> learner.policy(p.begin(number + 1 == config.updates(), policy)));
         backend.memory().resetPeak();
@@ -266,10 +262,9 @@ public final class TrainLoop implements AutoCloseable {
                 report(what + "/" + config.updates(), done, total);
             }
         };
-        Learner.Step step = learner.update(draws, crew, plan.map(RecomputationPlan::recomputed));
+        Learner.Step step = learner.update(draws, crew, plan.map(RecomputationPlan::recomputed), planner.map(UpdatePlanner::places));
         learner.policy(policy);
         boolean measured = profile.isPresent() && profile.get().end();
-        long unplanned = backend.memory().endReplay();
         boolean skipped = !step.notFinite().isEmpty();
         skippedInARow = skipped ? skippedInARow + 1 : 0;
         if (skipped) {
@@ -279,7 +274,7 @@ public final class TrainLoop implements AutoCloseable {
         Outcome outcome = step.outcome();
         OptionalLong planned = plan.isPresent() ? OptionalLong.of(plan.get().peak()) : OptionalLong.empty();
         Metrics metrics = new Metrics(updates, outcome.k(), outcome.loss(), Scores.mean(outcome.rewards()), Scores.std(outcome.rewards()), step.gradNorm(), step.learningRate(),
-                (System.nanoTime() - start) / 1e9, backend.memory().peakBytes(), planned, backend.reservedBytes(), unplanned, skipped, outcome.details(), draws.means());
+                (System.nanoTime() - start) / 1e9, backend.memory().peakBytes(), planned, backend.reservedBytes(), step.unplanned(), skipped, outcome.details(), draws.means());
         run.append(metrics);
         listener.updated(metrics, config.updates());
         if (measured) {

@@ -10,13 +10,13 @@ import dev.retrograd.core.Lifetimes;
 import dev.retrograd.core.PlanBackend;
 import dev.retrograd.trainer.method.MicroBatch;
 import dev.retrograd.unet.diffusion.DdimChain;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
-import java.util.function.IntFunction;
 
 /// Plans the updates of a run: runs them on a shape-only backend, which tells their memory to the byte before they run, and chooses what to
 /// recompute under a budget.
@@ -33,6 +33,16 @@ public final class UpdatePlanner implements AutoCloseable {
     private final Learner learner;
     private final Map<Set<String>, RecomputationPlan> chosen = new HashMap<>();
     private Lifetimes lifetimes = new Lifetimes(MicroBatch.SCOPE, DdimChain::isStep);
+    private final List<Kind> computed = new ArrayList<>();
+
+    /// What makes micro-batches of one update alike in memory.
+    ///
+    /// @param first whether no other went into the same gradients before
+    private record Kind(String what, int images, boolean first) {
+        static Kind of(MicroBatch batch, boolean first) {
+            return new Kind(batch.kind(), batch.count(), first);
+        }
+    }
 
     /// @param task on the shape-only backend, the model of {@link dev.retrograd.unet.StableDiffusion#shapes}; closed by the caller
     /// @param budget bytes that an update may take beside the backend's workspace; empty for the usual policy
@@ -68,9 +78,14 @@ public final class UpdatePlanner implements AutoCloseable {
     /// Runs an update, without making a choice.
     public Pass simulate(int number, Segment.Policy policy) {
         lifetimes = new Lifetimes(MicroBatch.SCOPE, DdimChain::isStep);
+        computed.clear();
         SegmentTrace trace = new SegmentTrace(plan, policy, lifetimes);
         learner.policy(trace);
-        learner.update(new UpdateDraws(task, config, learner.sampler(), learner.trainee().images(), number, images()), Crew.ALONE, Optional.empty());
+        learner.update(new UpdateDraws(task, config, learner.sampler(), learner.trainee().images(), number, images()), Crew.ALONE, Optional.empty(),
+                Optional.of((batch, first) -> {
+                    computed.add(Kind.of(batch, first));
+                    return ArenaPlan.EMPTY;
+                }));
         return trace.end();
     }
 
@@ -92,12 +107,14 @@ public final class UpdatePlanner implements AutoCloseable {
         return new RecomputationPlan(known.recomputed(), simulate(number, known.policy()));
     }
 
-    /// Where the tensors of each micro-batch of the update that was planned last lie in one block, by the micro-batch's number.
-    public IntFunction<ArenaPlan> places() {
+    /// Where the tensors of each micro-batch of the update that was planned last lie in one block. One of a kind that was not planned has no places.
+    Places places() {
         List<ArenaPlan> plans = lifetimes.plans();
-        int all = learner.trainee().images().map(f -> f.prompts().size()).orElse(config.batchSize());
-        int last = Math.ceilDiv(all, config.microBatchSize()) - 1;
-        return i -> plans.get(i == last ? plans.size() - 1 : Math.min(i, LIKE_ALL_OTHERS - 1));
+        Map<Kind, ArenaPlan> byKind = new HashMap<>();
+        for (int i = 0; i < plans.size(); i++) {
+            byKind.put(computed.get(i), plans.get(i));
+        }
+        return (batch, first) -> byKind.getOrDefault(Kind.of(batch, first), ArenaPlan.EMPTY);
     }
 
     private RecomputationPlan within(Planner planner) {

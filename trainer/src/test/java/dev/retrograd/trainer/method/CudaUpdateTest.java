@@ -71,7 +71,7 @@ class CudaUpdateTest {
             backend.memory().resetPeak();
             Truncation last = new Truncation.Fixed(1);
             AlignProp method = new AlignProp(new Parts(model, SETTINGS.chain(model), reward, new RewardLoss.Maximise(), AlignProp.RECOMPUTE_OUTERMOST), reward, last);
-            places.ifPresent(p -> backend.memory().replay(MicroBatch.SCOPE, _ -> p));
+            places.ifPresent(p -> backend.memory().replay(MicroBatch.SCOPE, p));
             try (Scope _ = backend.memory().open(MicroBatch.SCOPE)) {
                 Batch batch = new Sampler(model, SETTINGS).batch(List.of("cat"), new ChainNoise.Keyed(1, 0, SETTINGS.latentShape(model)), 0);
                 method.differentiate(batch, last.draw(new RandomStream(0), STEPS), 1, false, gradients, _ -> { }, _ -> { });
