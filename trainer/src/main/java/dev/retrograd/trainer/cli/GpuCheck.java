@@ -2,6 +2,7 @@ package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Convolutions;
 import dev.retrograd.core.BackendOptions.Products;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.Precision;
@@ -11,7 +12,7 @@ import dev.retrograd.trainer.SettingException;
 import dev.retrograd.trainer.check.CheckReport;
 import dev.retrograd.trainer.check.Finding;
 import dev.retrograd.trainer.check.KernelCheck;
-import dev.retrograd.trainer.check.ProductRates;
+import dev.retrograd.trainer.check.KernelRates;
 import dev.retrograd.trainer.check.UNetCheck;
 import dev.retrograd.trainer.pretrain.RandomModel;
 import java.io.IOException;
@@ -25,6 +26,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 import java.util.stream.Collectors;
@@ -154,12 +156,12 @@ final class GpuCheck implements Callable<Integer> {
     }
 
     private Opened open(Precision precision) {
-        return open(precision, Products.PTX);
+        return open(precision, o -> o);
     }
 
-    private Opened open(Precision precision, Products products) {
+    private Opened open(Precision precision, UnaryOperator<BackendOptions> how) {
         Devices.Choice choice = new Devices().openGpu(device.toLowerCase(Locale.ROOT),
-                BackendOptions.of(spec.commandLine().getOut()::println).with(Optional.of(precision)).with(products));
+                how.apply(BackendOptions.of(spec.commandLine().getOut()::println).with(Optional.of(precision))));
         return new Opened(choice.backend(), choice.device());
     }
 
@@ -171,37 +173,42 @@ final class GpuCheck implements Callable<Integer> {
 
     /// The products that cuBLAS can do, by cuBLAS; a host without it is told so.
     private void library(Precision precision, long inputs) {
-        try (Opened opened = open(precision, Products.CUBLAS); Backend cpu = new CpuBackend()) {
+        try (Opened opened = open(precision, o -> o.with(Products.CUBLAS)); Backend cpu = new CpuBackend()) {
             new KernelCheck(opened.backend(), cpu, inputs, PRODUCTS, f -> report(new Finding(f.section() + " by cuBLAS", f.name(), f.passed(), f.detail(), f.seconds()))).run();
         } catch (IllegalStateException e) {
             spec.commandLine().getOut().println("\nproducts by cuBLAS were not checked: " + e.getMessage());
         }
     }
 
-    /// Products on Hopper's warpgroups, which are used only where they are asked for, and their rates beside those of the kernels that are used otherwise. After
-    /// all else, and in a context of their own: a kernel that is stopped takes its context along.
+    /// What Hopper's warpgroups do where they are asked to, and the rates beside those of the kernels that are used otherwise. After all else, and in contexts of
+    /// their own: a kernel that is stopped takes its context along.
     private void hopper(Pattern names, long inputs) {
+        hopper("products", o -> o.with(Products.HOPPER), KernelRates.Kind.PRODUCTS, "(?i)(?=.*(matmul|linear))", names, inputs);
+        hopper("convolutions", o -> o.with(Convolutions.HOPPER), KernelRates.Kind.CONVOLUTIONS, "(?i)(?=.*convolution)", names, inputs);
+    }
+
+    private void hopper(String what, UnaryOperator<BackendOptions> options, KernelRates.Kind kind, String kinds, Pattern names, long inputs) {
         Optional<Precision> precision = chosen().stream().filter(p -> p.activations() != DType.F32).findFirst();
         if (precision.isEmpty()) {
             return;
         }
         PrintWriter out = spec.commandLine().getOut();
-        try (Opened _ = open(precision.get(), Products.HOPPER)) {
+        try (Opened _ = open(precision.get(), options)) {
             out.flush();
         } catch (IllegalStateException e) {
-            out.println("\nproducts on warpgroups were not checked: " + e.getMessage());
+            out.println("\n" + what + " on warpgroups were not checked: " + e.getMessage());
             return;
         }
         String by = " on warpgroups";
-        check("products" + by, "rates in " + precision.get(), () -> {
-            List<ProductRates.Rate> baseline;
+        check(what + by, "rates in " + precision.get(), () -> {
+            List<KernelRates.Rate> baseline;
             try (Opened opened = open(precision.get())) {
-                baseline = ProductRates.measure(opened.backend(), arch != RandomModel.Arch.TINY);
+                baseline = KernelRates.measure(opened.backend(), kind, arch != RandomModel.Arch.TINY);
             }
-            try (Opened opened = open(precision.get(), Products.HOPPER); Backend cpu = new CpuBackend()) {
-                Pattern linear = Pattern.compile("(?=.*(" + names + "))(?i)(?=.*(matmul|linear))");
-                new KernelCheck(opened.backend(), cpu, inputs, linear, f -> report(new Finding(f.section() + by, f.name(), f.passed(), f.detail(), f.seconds()))).run();
-                return ProductRates.beside(ProductRates.measure(opened.backend(), arch != RandomModel.Arch.TINY), baseline, "mma.sync");
+            try (Opened opened = open(precision.get(), options); Backend cpu = new CpuBackend()) {
+                Pattern of = Pattern.compile("(?=.*(" + names + "))" + kinds);
+                new KernelCheck(opened.backend(), cpu, inputs, of, f -> report(new Finding(f.section() + by, f.name(), f.passed(), f.detail(), f.seconds()))).run();
+                return KernelRates.beside(KernelRates.measure(opened.backend(), kind, arch != RandomModel.Arch.TINY), baseline, "mma.sync");
             }
         });
     }

@@ -12,7 +12,7 @@ import dev.retrograd.core.Precision;
 import dev.retrograd.core.cpu.CpuBackend;
 import dev.retrograd.trainer.check.Finding;
 import dev.retrograd.trainer.check.KernelCheck;
-import dev.retrograd.trainer.check.ProductRates;
+import dev.retrograd.trainer.check.KernelRates;
 import dev.retrograd.trainer.check.UNetCheck;
 import dev.retrograd.trainer.pretrain.RandomModel;
 import java.io.IOException;
@@ -44,6 +44,7 @@ class GpuCheckTest {
         assertTrue(run.out().startsWith("device emulated:0 (PTX emulator, compute capability 8.0, 4.0 GiB, driver for CUDA 12.6), seed "), run.out());
         assertTrue(run.out().contains("products by cuBLAS were not checked: cuda: --gemm cublas needs cuBLAS"), run.out());
         assertTrue(run.out().contains("products on warpgroups were not checked: cuda: --gemm hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0"), run.out());
+        assertTrue(run.out().contains("convolutions on warpgroups were not checked: cuda: --conv hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0"), run.out());
         JsonNode report = new ObjectMapper().readTree(output.resolve("report.json").toFile());
         assertTrue(report.get("passed").asBoolean());
         assertTrue(report.get("environment").get("device").asText().contains("PTX emulator"));
@@ -78,10 +79,13 @@ class GpuCheckTest {
         assertTrue(findings.stream().allMatch(f -> f.detail().startsWith("error 0.0e+00")), findings.toString());
     }
 
-    @Test void ratesOfProductsStandBesideOthers() {
+    @Test void ratesStandBesideOthers() {
         try (Backend cpu = new CpuBackend()) {
-            List<ProductRates.Rate> rates = ProductRates.measure(cpu, false);
-            assertTrue(ProductRates.beside(rates, rates, "itself").matches("64x64x64: \\S+ TFLOP/s, 1.00 times itself's \\S+"));
+            List<KernelRates.Rate> products = KernelRates.measure(cpu, KernelRates.Kind.PRODUCTS, false);
+            assertTrue(KernelRates.beside(products, products, "itself").matches("64x64x64: \\S+ TFLOP/s, 1.00 times itself's \\S+"));
+            List<KernelRates.Rate> convolutions = KernelRates.measure(cpu, KernelRates.Kind.CONVOLUTIONS, false);
+            assertEquals(List.of("1x8x8x16 to 16", "1x8x8x16 to 16, input gradient"), convolutions.stream().map(KernelRates.Rate::name).toList());
+            assertTrue(convolutions.stream().allMatch(r -> r.rate() > 0 && r.rate() < Double.POSITIVE_INFINITY), convolutions.toString());
         }
     }
 
