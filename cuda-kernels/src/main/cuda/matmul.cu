@@ -38,3 +38,23 @@ extern "C" __global__ void matmul_sum_splits(Finish e, i64 m, i64 n, i64 batch, 
         finish<false>(e, i, (int) (i % n), v, 1);
     }
 }
+
+// What follows a product [rows, columns] whose sums another library has put into y: bias, activation and residual, in y's place. Four columns at a time.
+extern "C" __global__ void matmul_finish(Finish e, i64 rows) {
+    i64 fours = (e.columns + 3) / 4;
+    EACH(i, rows * fours) {
+        int column = (int) (i % fours) * 4;
+        int n = (int) min(e.columns - column, (i64) 4);
+        i64 at = i / fours * e.columns + column;
+        float v[4];
+        get(v, e.y, (int) e.type, at, n, n == 4 && e.aligned);
+        if (e.activation) {
+#pragma unroll 1 // one copy of the code
+            for (int u = 0; u < n; u++) {
+                float x = biased(e, v[u], column + u);
+                v[u] = x * (e.activation == 1 ? 1 / (1 + expf(-x)) : erfcf(x * -0.70710678118654752440f) / 2);
+            }
+        }
+        finish<true>(e, at, column, v, n);
+    }
+}

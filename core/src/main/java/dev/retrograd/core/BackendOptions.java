@@ -17,12 +17,13 @@ import java.util.function.Consumer;
 /// @param notices is told, in a sentence each, what a user should know while it computes
 public record BackendOptions(Optional<Precision> precision, boolean graphs, Products products, Convolutions convolutions, Attention attention, Tiles tiles, Optional<Path> choices, Optional<Path> cache, Consumer<String> notices) {
 
-    /// The program's own kernels, among them those for compute capability 9.0 where they can be used, cuBLAS for whatever it can do, or the faster one of `PTX`
-    /// and `CUBLAS` at each shape, measured when it comes for the first time.
+    /// The program's own kernels, among them those for compute capability 9.0 where they can be used, cuBLAS for whatever it can do, or the fastest of these
+    /// at each shape, measured when it comes for the first time.
     public enum Products { AUTO, PTX, HOPPER, CUBLAS }
 
-    /// The program's own kernels, among them those for compute capability 9.0 where they can be used.
-    public enum Convolutions { PTX, HOPPER }
+    /// The program's own kernels, among them those for compute capability 9.0 where they can be used, cuDNN for whatever it can do, or the fastest of these
+    /// at each shape, measured when it comes for the first time.
+    public enum Convolutions { AUTO, PTX, HOPPER, CUDNN }
 
     /// The program's own kernels, or those among them for compute capability 9.0 where they can be used.
     public enum Attention { PTX, HOPPER }

@@ -2,31 +2,21 @@ package dev.retrograd.cuda;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
-import dev.retrograd.core.BackendOptions;
 import dev.retrograd.core.BackendOptions.Products;
 import dev.retrograd.core.DType;
+import dev.retrograd.cuda.VendorLibrary.Asked;
+import dev.retrograd.cuda.VendorLibrary.Wish;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
-import java.lang.invoke.MethodHandleProxies;
 import java.util.List;
-import java.util.Optional;
-import java.util.stream.Stream;
 
 /// cuBLAS of CUDA 12 or 13, where the host has it, through the few functions that a product needs. They are bound by java.lang.foreign: JCublas, which
 /// would be a further dependency with natives of its own, knows the library of CUDA 12 only. Sums are float32; reductions in 16 bits are not
 /// allowed. One stream and a workspace of its own make results repeat bit for bit.
 ///
 /// Source: NVIDIA's cuBLAS documentation, `cublasGemmEx` and `cublasGemmStridedBatchedEx`.
-@SuppressWarnings("restricted")
 final class Cublas implements GemmLibrary {
-    private static final boolean WINDOWS = System.getProperty("os.name").startsWith("Windows");
     private static final int CUDA_13 = 13000;
     /// What NVIDIA recommends for Hopper, more than others need.
     private static final long WORKSPACE = 32L << 20;
@@ -37,10 +27,6 @@ final class Cublas implements GemmLibrary {
     private static final int COMPUTE_32F = 68;
     private static final int COMPUTE_32F_FAST_TF32 = 77;
     private static final int DEFAULT_ALGORITHM = -1;
-    private static final MemoryLayout[] PRODUCT = {ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT, JAVA_INT, ADDRESS, JAVA_INT, JAVA_INT, ADDRESS,
-        ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT};
-    private static final MemoryLayout[] BATCHED = {ADDRESS, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_INT, JAVA_INT, JAVA_LONG, ADDRESS, JAVA_INT, JAVA_INT,
-        JAVA_LONG, ADDRESS, ADDRESS, JAVA_INT, JAVA_INT, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT};
 
     /// `cublasCreate_v2`, and functions like it.
     public interface OnHandle {
@@ -85,17 +71,20 @@ final class Cublas implements GemmLibrary {
     private final MemorySegment alpha = Arena.ofAuto().allocate(JAVA_FLOAT);
     private final MemorySegment beta = Arena.ofAuto().allocate(JAVA_FLOAT);
 
-    private Cublas(SymbolLookup library, CudaDriver driver, CudaDriver.Stream stream, boolean tf32) {
+    /// @param stream that products are done on
+    /// @param tf32 whether float32 operands are rounded to it
+    /// @throws CudaException if the library lacks a function, or refuses to work
+    Cublas(VendorLibrary library, CudaDriver driver, CudaDriver.Stream stream, boolean tf32) {
         this.driver = driver;
         this.stream = stream;
         this.tf32 = tf32;
-        OnHandle create = bind(library, OnHandle.class, "cublasCreate_v2", ADDRESS);
-        destroy = bind(library, OnHandle.class, "cublasDestroy_v2", ADDRESS);
-        SetStream setStream = bind(library, SetStream.class, "cublasSetStream_v2", ADDRESS, ADDRESS);
-        SetMathMode setMathMode = bind(library, SetMathMode.class, "cublasSetMathMode", ADDRESS, JAVA_INT);
-        SetWorkspace setWorkspace = bind(library, SetWorkspace.class, "cublasSetWorkspace_v2", ADDRESS, ADDRESS, JAVA_LONG);
-        gemmEx = bind(library, GemmEx.class, "cublasGemmEx", PRODUCT);
-        gemmStridedBatchedEx = bind(library, GemmStridedBatchedEx.class, "cublasGemmStridedBatchedEx", BATCHED);
+        OnHandle create = library.bind(OnHandle.class, "cublasCreate_v2");
+        destroy = library.bind(OnHandle.class, "cublasDestroy_v2");
+        SetStream setStream = library.bind(SetStream.class, "cublasSetStream_v2");
+        SetMathMode setMathMode = library.bind(SetMathMode.class, "cublasSetMathMode");
+        SetWorkspace setWorkspace = library.bind(SetWorkspace.class, "cublasSetWorkspace_v2");
+        gemmEx = library.bind(GemmEx.class, "cublasGemmEx");
+        gemmStridedBatchedEx = library.bind(GemmStridedBatchedEx.class, "cublasGemmStridedBatchedEx");
         MemorySegment streamHandle = MemorySegment.ofAddress(driver.handle(stream));
         workspace = driver.allocate(WORKSPACE);
         MemorySegment made = MemorySegment.NULL;
@@ -119,11 +108,6 @@ final class Cublas implements GemmLibrary {
         handle = made;
     }
 
-    private static <T> T bind(SymbolLookup library, Class<T> type, String name, MemoryLayout... parameters) {
-        MemorySegment function = library.find(name).orElseThrow(() -> new CudaException("cuda: cuBLAS must have the function " + name + ", got a library without it"));
-        return MethodHandleProxies.asInterfaceInstance(type, Linker.nativeLinker().downcallHandle(function, FunctionDescriptor.of(JAVA_INT, parameters)));
-    }
-
     private static void check(String what, int status) {
         if (status != 0) {
             throw new CudaException("cuda: " + what + ": cublasStatus_t must be 0, got " + status);
@@ -133,47 +117,17 @@ final class Cublas implements GemmLibrary {
     /// What the library is called on this system, the newest that a driver takes first.
     ///
     /// @param driverVersion as in {@link CudaDriver.Device}
-    static List<String> names(int driverVersion) {
-        Stream<String> versions = driverVersion >= CUDA_13 ? Stream.of("13", "12") : Stream.of("12");
-        return versions.map(v -> WINDOWS ? "cublas64_" + v + ".dll" : "libcublas.so." + v).toList();
+    static List<String> files(int driverVersion) {
+        return driverVersion >= CUDA_13 ? VendorLibrary.files("cublas", "cublas64", "13", "12") : VendorLibrary.files("cublas", "cublas64", "12");
     }
 
-    /// The first of these libraries that the host has.
-    static Optional<SymbolLookup> find(List<String> names) {
-        for (String name : names) {
-            try {
-                return Optional.of(SymbolLookup.libraryLookup(name, Arena.global()));
-            } catch (IllegalArgumentException _) {
-                // Not on this host; the next name may be.
-            }
-        }
-        return Optional.empty();
-    }
-
-    /// The library where it is to be used and can be.
-    ///
-    /// @param library its functions, where the host has it
-    /// @param stream that products are done on
-    /// @param tf32 whether float32 operands are rounded to it
-    /// @throws CudaException if it was asked for and is missing, lacks a function, or refuses to work
-    static Optional<GemmLibrary> wanted(BackendOptions options, Optional<SymbolLookup> library, CudaDriver driver, CudaDriver.Stream stream, boolean tf32) {
-        boolean needed = options.products() == Products.CUBLAS;
-        if (needed && library.isEmpty()) {
-            throw new CudaException("cuda: --gemm cublas needs cuBLAS of this driver's CUDA, and none was found (" + String.join(", ", names(driver.device().driverVersion()))
-                    + "); put its folder into " + (WINDOWS ? "PATH" : "LD_LIBRARY_PATH") + ", or use --gemm ptx");
-        }
-        if (options.products() == Products.PTX || library.isEmpty()) {
-            return Optional.empty();
-        }
-        try {
-            return Optional.of(new Cublas(library.get(), driver, stream, tf32));
-        } catch (CudaException e) {
-            if (needed) {
-                throw e;
-            }
-            options.notices().accept(e.getMessage() + "; --gemm auto uses the program's own kernels");
-            return Optional.empty();
-        }
+    /// How it is asked for.
+    static Asked asked(Products products) {
+        return new Asked("--gemm", "cublas", "cuBLAS of this driver's CUDA", switch (products) {
+            case CUBLAS -> Wish.NEEDED;
+            case AUTO -> Wish.IF_IT_WORKS;
+            case PTX, HOPPER -> Wish.NO;
+        });
     }
 
     /// The library wants columns one after the other: there, a matrix of ours is its transpose, and `cᵀ = op(b)ᵀ·op(a)ᵀ`.

@@ -14,8 +14,8 @@ import dev.retrograd.core.Precision;
 import dev.retrograd.core.Resampling;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.Unary;
+import dev.retrograd.cuda.Providers.Libraries;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
 import java.util.List;
 import java.util.Optional;
 
@@ -33,7 +33,7 @@ public final class CudaBackend implements Backend {
     private final ElementwiseKernels elementwise;
     private final ReductionKernels reductions;
     private final TensorCores cores;
-    private final Optional<VendorProducts> vendor;
+    private final Providers providers;
     private final MatrixKernels matrices;
     private final ConvolutionKernels convolutions;
     private final AttentionKernels attention;
@@ -45,12 +45,10 @@ public final class CudaBackend implements Backend {
 
     /// @param driver closed with the backend
     public static CudaBackend open(CudaDriver driver, BackendOptions options) {
-        boolean asks = options.products() == Products.AUTO || options.products() == Products.CUBLAS;
-        return open(driver, options, asks ? Cublas.find(Cublas.names(driver.device().driverVersion())) : Optional.empty());
+        return open(driver, options, Libraries.of(driver, options));
     }
 
-    /// @param cublas the library's functions where the host has it
-    static CudaBackend open(CudaDriver below, BackendOptions options, Optional<SymbolLookup> cublas) {
+    static CudaBackend open(CudaDriver below, BackendOptions options, Libraries libraries) {
         if (options.products() == Products.HOPPER) {
             Requirements.hopper(below.device(), "--gemm");
         }
@@ -64,24 +62,22 @@ public final class CudaBackend implements Backend {
         CudaDriver.Stream stream = driver.createStream();
         Precision precision = options.precision().orElse(CudaProvider.PRECISIONS.getFirst());
         KernelChoices choices = new KernelChoices(Requirements.describe(driver.device()), () -> PtxText.stamp("matmul_bf16"), options.choices(), options.cache(), options.notices());
-        Optional<VendorProducts> vendor = Cublas.wanted(options, cublas, driver, stream, precision == Precision.TF32).map(c -> new VendorProducts(c, options.products(), driver, stream, choices));
         boolean measures = options.tiles() == Tiles.MEASURED || options.tiles() == Tiles.AUTO && TileSpeeds.known(driver.device().computeCapability()).isEmpty();
-        return new CudaBackend(driver, stream, precision, vendor, options.products(), options.convolutions(), options.attention(), measures ? Optional.of(choices) : Optional.empty());
+        return new CudaBackend(driver, stream, precision, Providers.of(driver, stream, precision, options, libraries, choices), measures ? Optional.of(choices) : Optional.empty());
     }
 
     /// Without CUDA graphs and other libraries, tiles from the table.
     ///
     /// @param driver closed with the backend
     public CudaBackend(CudaDriver driver, Precision precision) {
-        this(driver, driver.createStream(), precision, Optional.empty(), Products.PTX, Convolutions.PTX, Attention.PTX, Optional.empty());
+        this(driver, driver.createStream(), precision, Providers.NONE, Optional.empty());
     }
 
-    private CudaBackend(CudaDriver driver, CudaDriver.Stream stream, Precision precision, Optional<VendorProducts> vendor, Products products, Convolutions convolves,
-            Attention attends, Optional<KernelChoices> tiles) {
+    private CudaBackend(CudaDriver driver, CudaDriver.Stream stream, Precision precision, Providers providers, Optional<KernelChoices> tiles) {
         this.driver = driver;
         this.stream = stream;
         this.precision = precision;
-        this.vendor = vendor;
+        this.providers = providers;
         name = "cuda:" + driver.device().ordinal();
         pool = new DevicePool(name, driver, stream, precision);
         transfers = new Transfers(driver, stream);
@@ -90,9 +86,10 @@ public final class CudaBackend implements Backend {
         reductions = new ReductionKernels(launcher, driver, stream);
         cores = new TensorCores(launcher, driver, stream, precision, tiles);
         HopperProducts hopper = new HopperProducts(cores, driver);
-        matrices = new MatrixKernels(launcher, cores, vendor, products == Products.HOPPER ? Optional.of(hopper) : Optional.empty());
-        convolutions = new ConvolutionKernels(launcher, cores, convolves == Convolutions.HOPPER ? Optional.of(new HopperConvolutions(cores, driver, hopper)) : Optional.empty());
-        attention = new AttentionKernels(launcher, attends == Attention.HOPPER ? Optional.of(new HopperAttention(launcher, driver)) : Optional.empty());
+        matrices = new MatrixKernels(launcher, cores, providers.hopperProducts() ? Optional.of(hopper) : Optional.empty(), providers.cublas(), providers.products());
+        convolutions = new ConvolutionKernels(launcher, cores, providers.hopperConvolutions() ? Optional.of(new HopperConvolutions(cores, driver, hopper)) : Optional.empty(), providers.cudnn(),
+                providers.convolutions());
+        attention = new AttentionKernels(launcher, providers.hopperAttention() ? Optional.of(new HopperAttention(launcher, driver)) : Optional.empty());
         norms = new NormKernels(launcher, driver);
         shapes = new ShapeKernels(launcher);
         images = new ImageKernels(launcher);
@@ -114,7 +111,7 @@ public final class CudaBackend implements Backend {
 
     @Override public long workspaceBytes() {
         return ReductionKernels.workspaceBytes() + NormKernels.workspaceBytes() + OptimizerKernels.workspaceBytes() + cores.workspaceBytes() + Transfers.workspaceBytes()
-                + vendor.map(VendorProducts::workspaceBytes).orElse(0L);
+                + providers.workspaceBytes();
     }
 
     @Override public long reservedBytes() {
@@ -143,7 +140,7 @@ public final class CudaBackend implements Backend {
 
     @Override public void close() {
         synchronize();
-        vendor.ifPresent(VendorProducts::close);
+        providers.close();
         cores.close();
         reductions.close();
         norms.close();

@@ -20,10 +20,19 @@ interface GemmLibrary extends AutoCloseable {
     /// @param k length of the sums
     record Gemm(int m, int n, int k, int batch, float alpha, Matrix a, Matrix b, Matrix c, boolean accumulate) {
 
-        /// What its time depends on.
+        /// All that its time depends on: the same for products of other matrices.
+        Gemm anywhere() {
+            return new Gemm(m, n, k, batch, 1, nowhere(a), nowhere(b), nowhere(c), accumulate);
+        }
+
+        private static Matrix nowhere(Matrix x) {
+            return new Matrix(0, x.type, x.transposed, x.columns, x.stride);
+        }
+
+        /// The same as text.
         String shape() {
-            return "gemm " + a.type + " " + c.type + " " + (a.transposed ? "t" : "n") + (b.transposed ? "t" : "n") + (accumulate ? " acc " : " ") + m + "x" + n + "x" + k
-                    + " batch " + batch + (b.stride == 0 ? " shared" : "");
+            return "gemm " + a.type + (b.type == a.type ? "" : "," + b.type) + " " + c.type + " " + (a.transposed ? "t" : "n") + (b.transposed ? "t" : "n") + (accumulate ? " acc " : " ")
+                    + m + "x" + n + "x" + k + " batch " + batch + (b.stride == 0 ? " shared" : "");
         }
     }
 

@@ -7,7 +7,8 @@ import dev.retrograd.core.Tensor;
 
 /// Launches `matmul_sm90_*.cu`: matrix products on the warpgroups of compute capability 9.0, whose operands bulk copies bring.
 final class HopperProducts {
-    private static final int ALIGNMENT = 16;
+    /// Of what bulk copies read.
+    static final int ALIGNMENT = 16;
     private static final int GATED_TURN = 8;
 
     private final TensorCores cores;
@@ -32,7 +33,7 @@ final class HopperProducts {
     /// @param n columns, of a gated product in whole turns of values and gates
     void launch(DType type, Tensor a, boolean transposeA, Tensor b, boolean transposeB, TensorCores.Finish finish, int m, int n, int k, int batch) {
         String layout = (transposeA ? "m" : "k") + (transposeB ? "k" : "n");
-        boolean gated = finish.hidden().isPresent();
+        boolean gated = finish.gated();
         long tiles = Math.ceilDiv(m, Ring.ROWS);
         Ring ring = layout.equals("mk") ? Ring.N128 : Ring.fastest(tiles, n, batch, cores.multiprocessors());
         int splits = finish.activation() == 0 ? ring.splits(cores, tiles, n, (long) m * n, Math.ceilDiv(k, Ring.STAGE_K), batch) : 1;

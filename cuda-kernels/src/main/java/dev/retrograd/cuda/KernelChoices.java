@@ -57,16 +57,41 @@ final class KernelChoices {
     /// @param valid whether a text is a choice that can be followed
     /// @throws IllegalStateException if the run's file is damaged
     String choose(String what, Predicate<String> valid, Supplier<String> measure) {
-        read();
-        String choice = known.get(what);
-        if (choice == null) {
-            choice = fromCache(what, valid).orElseGet(measure);
-            known.put(what, choice);
-            write();
-        } else if (!valid.test(choice)) {
-            throw new IllegalStateException(unknown(run.orElseThrow(), what, choice) + "; without the file, it is measured anew");
+        return chosen(what, valid).orElseGet(() -> {
+            String choice = measure.get();
+            keep(what, choice);
+            return choice;
+        });
+    }
+
+    /// What was chosen before.
+    ///
+    /// @throws IllegalStateException if the run's file is damaged, or its choice cannot be followed
+    Optional<String> chosen(String what, Predicate<String> valid) {
+        Optional<String> choice = ofRun(what, valid);
+        if (choice.isEmpty()) {
+            choice = fromCache(what, valid);
+            choice.ifPresent(c -> keep(what, c));
         }
         return choice;
+    }
+
+    /// What was chosen before in this run.
+    ///
+    /// @throws IllegalStateException if the run's file is damaged, or its choice cannot be followed
+    Optional<String> ofRun(String what, Predicate<String> valid) {
+        read();
+        String choice = known.get(what);
+        if (choice != null && !valid.test(choice)) {
+            throw new IllegalStateException(unknown(run.orElseThrow(), what, choice) + "; without the file, it is measured anew");
+        }
+        return Optional.ofNullable(choice);
+    }
+
+    /// Keeps a choice.
+    void keep(String what, String choice) {
+        known.put(what, choice);
+        write();
     }
 
     private Optional<String> fromCache(String what, Predicate<String> valid) {
@@ -79,7 +104,7 @@ final class KernelChoices {
     }
 
     private static String unknown(Path file, String what, String choice) {
-        return file + ": '" + what + "' must be a choice that this version knows, got '" + choice + "'";
+        return file + ": '" + what + "' must be a choice that can be followed here, got '" + choice + "'";
     }
 
     private void read() {

@@ -7,7 +7,10 @@ import dev.retrograd.core.DType;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.Unary;
+import dev.retrograd.cuda.Contest.Candidate;
 import dev.retrograd.cuda.GemmLibrary.Gemm;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 
 /// Launches `matmul_*.cu` and `lora_*.cu` on tensor cores, `matmul.cu` in float32: what {@link dev.retrograd.core.MatrixKernels} asks for.
@@ -24,16 +27,19 @@ final class MatrixKernels {
 
     private final Launcher launcher;
     private final TensorCores cores;
-    private final Optional<VendorProducts> vendor;
     private final Optional<HopperProducts> hopper;
+    private final Optional<GemmLibrary> library;
+    private final Optional<Contest> contest;
 
-    /// @param vendor what may do products without an epilogue
     /// @param hopper what does products of 16-bit operands where it can
-    MatrixKernels(Launcher launcher, TensorCores cores, Optional<VendorProducts> vendor, Optional<HopperProducts> hopper) {
+    /// @param library what does products of operands of one type
+    /// @param contest says which of these, or the kernels for every device, does a product; empty where the later one does all that it can
+    MatrixKernels(Launcher launcher, TensorCores cores, Optional<HopperProducts> hopper, Optional<GemmLibrary> library, Optional<Contest> contest) {
         this.launcher = launcher;
         this.cores = cores;
-        this.vendor = vendor;
         this.hopper = hopper;
+        this.library = library;
+        this.contest = contest;
     }
 
     void matmul(Tensor a, boolean transposeA, Tensor b, boolean transposeB, Tensor y) {
@@ -78,21 +84,73 @@ final class MatrixKernels {
             // A shared right operand makes the batch one tall product.
             product(where, rows(a), false, b, transposeB, rows(y), bias, accumulate, scale);
         } else if (y.elements() > 0) {
-            Runnable ours = () -> {
-                if (type.isPresent()) {
-                    tensorProduct(type.get(), a, transposeA, b, transposeB, TensorCores.Finish.of(y, n, bias, accumulate, scale), m, n, k, batch);
-                } else {
-                    launcher.arguments().i64(address(a)).i64s(layout(a, transposeA)).i64(address(b)).i64s(layout(b, transposeB))
-                            .i64s(address(y), bias, accumulate ? 1 : 0).i32(m).i32(n).i32(k).f32((float) scale);
-                    launcher.launch("matmul", "matmul_" + suffix(a.dtype()) + "_" + suffix(b.dtype()),
-                            LaunchGrid.of(Math.ceilDiv(m, TILE), Math.ceilDiv(n, TILE), batch, Launcher.THREADS));
-                }
-            };
-            if (vendor.isEmpty() || bias != 0) {
-                ours.run();
-            } else if (vendor.get().product(new Gemm(m, n, k, batch, (float) scale, matrix(a, transposeA), matrix(b, transposeB), matrix(y, false), accumulate), ours)) {
-                launcher.launchedElsewhere();
-            }
+            multiply(new Multiplied(type, a, transposeA, b, transposeB, m, n, k, batch), TensorCores.Finish.of(y, n, bias, accumulate, scale));
+        }
+    }
+
+    /// Two operands, batched.
+    ///
+    /// @param type that they are multiplied in; empty for float32 on fused multiply-adds
+    private record Multiplied(Optional<DType> type, Tensor a, boolean transposeA, Tensor b, boolean transposeB, int m, int n, int k, int batch) {
+
+        /// @param into has as many rows and columns as the product
+        private Gemm into(Tensor into, TensorCores.Finish finish) {
+            return new Gemm(m, n, k, batch, (float) finish.scale(), matrix(a, transposeA), matrix(b, transposeB), matrix(into, false), finish.accumulate() || finish.inPlace());
+        }
+    }
+
+    /// All that the time of a product with what follows it depends on.
+    private record ProductShape(Gemm gemm, boolean bias, int activation, boolean residual, boolean aligned) {
+        private static final List<String> ACTIVATIONS = List.of("", " silu", " gelu", " geglu");
+
+        @Override public String toString() {
+            return gemm.shape() + (bias ? " bias" : "") + ACTIVATIONS.get(activation) + (residual ? " residual" : "") + (aligned ? "" : " unaligned");
+        }
+    }
+
+    private void multiply(Multiplied p, TensorCores.Finish finish) {
+        Tensor into = finish.hidden().orElse(finish.y());
+        List<Candidate> candidates = new ArrayList<>();
+        candidates.add(new Candidate("ptx", () -> onEveryDevice(p, finish)));
+        if (hopper.isPresent() && p.type.isPresent() && HopperProducts.takes(p.type.get(), p.a, p.b)) {
+            candidates.add(new Candidate("hopper", () -> hopper.get().launch(p.type.get(), p.a, p.transposeA, p.b, p.transposeB, finish, p.m, p.n, p.k, p.batch)));
+        }
+        if (library.isPresent() && takes(p, finish)) {
+            candidates.add(new Candidate("cublas", () -> byLibrary(library.get(), p, finish)));
+        }
+        if (contest.isPresent()) {
+            boolean aligned = (address(p.a) | address(p.b) | address(into)) % HopperProducts.ALIGNMENT == 0;
+            ProductShape shape = new ProductShape(p.into(into, finish).anywhere(), finish.bias() != 0, finish.activation(), finish.residual().isPresent(), aligned);
+            List<Tensor> results = finish.gated() ? List.of(finish.y(), into) : List.of(finish.y());
+            contest.get().run(new Contest.Work(shape, results, finish.accumulate() || finish.inPlace(), p.type), candidates);
+        } else {
+            candidates.getLast().work().run();
+        }
+    }
+
+    private void onEveryDevice(Multiplied p, TensorCores.Finish finish) {
+        if (p.type.isPresent()) {
+            tensorProduct(p, finish);
+        } else {
+            launcher.arguments().i64(address(p.a)).i64s(layout(p.a, p.transposeA)).i64(address(p.b)).i64s(layout(p.b, p.transposeB))
+                    .i64s(address(finish.y()), finish.bias(), finish.accumulate() ? 1 : 0).i32(p.m).i32(p.n).i32(p.k).f32((float) finish.scale());
+            launcher.launch("matmul", "matmul_" + suffix(p.a.dtype()) + "_" + suffix(p.b.dtype()),
+                    LaunchGrid.of(Math.ceilDiv(p.m, TILE), Math.ceilDiv(p.n, TILE), p.batch, Launcher.THREADS));
+        }
+    }
+
+    /// Whether the library can do the product, and our epilogue what follows it: of a gated product they would be three passes.
+    private static boolean takes(Multiplied p, TensorCores.Finish finish) {
+        DType result = finish.y().dtype();
+        return p.a.dtype() == p.b.dtype() && Cublas.takes(p.a.dtype()) && (result == p.a.dtype() || result == DType.F32) && p.k > 0 && !finish.gated()
+                && (finish.activation() == 0 || finish.residual().isEmpty() && !finish.accumulate());
+    }
+
+    private void byLibrary(GemmLibrary with, Multiplied p, TensorCores.Finish finish) {
+        with.gemm(p.into(finish.y(), finish));
+        launcher.launchedElsewhere();
+        if (finish.follows()) {
+            cores.finish(finish.after(), (long) p.m * p.batch);
         }
     }
 
@@ -100,22 +158,19 @@ final class MatrixKernels {
         return new GemmLibrary.Matrix(address(t), t.dtype(), transposed, t.dim(-1), t.shape().rank() == 2 ? 0 : t.dim(-2) * (long) t.dim(-1));
     }
 
-    private void tensorProduct(DType type, Tensor a, boolean transposeA, Tensor b, boolean transposeB, TensorCores.Finish finish, int m, int n, int k, int batch) {
-        if (hopper.isPresent() && HopperProducts.takes(type, a, b)) {
-            hopper.get().launch(type, a, transposeA, b, transposeB, finish, m, n, k, batch);
-            return;
-        }
+    private void tensorProduct(Multiplied p, TensorCores.Finish finish) {
+        DType type = p.type.orElseThrow();
         String name = TensorCores.name(type);
-        String layout = (transposeA ? "m" : "k") + (transposeB ? "k" : "n");
-        Tile tile = cores.tile(m, n, batch, layout.equals("mk") ? ONE_TILE : TILES);
+        String layout = (p.transposeA ? "m" : "k") + (p.transposeB ? "k" : "n");
+        Tile tile = cores.tile(p.m, p.n, p.batch, layout.equals("mk") ? ONE_TILE : TILES);
         // Activations follow the whole sum.
-        int splits = finish.activation() == 0 ? tile.splits(m, n, k, batch, cores.multiprocessors(), cores.workspaceBytes()) : 1;
-        long[] right = TensorCores.plain(type, b);
-        if (finish.hidden().isPresent()) {
+        int splits = finish.activation() == 0 ? tile.splits(p.m, p.n, p.k, p.batch, cores.multiprocessors(), cores.workspaceBytes()) : 1;
+        long[] right = TensorCores.plain(type, p.b);
+        if (finish.gated()) {
             right[right.length - 1] = finish.columns();
         }
-        launcher.arguments().i64s(TensorCores.plain(type, a)).i64s(right).i64s(cores.struct(finish)).i32s(m, n, k, splits);
-        cores.launch("matmul_" + name, "matmul_" + name + "_" + layout, tile, finish, m, n, batch, splits);
+        launcher.arguments().i64s(TensorCores.plain(type, p.a)).i64s(right).i64s(cores.struct(finish)).i32s(p.m, p.n, p.k, splits);
+        cores.launch("matmul_" + name, "matmul_" + name + "_" + layout, tile, finish, p.m, p.n, p.batch, splits);
     }
 
     /// Whether a linear layer of these has epilogues: {@link #linearActivated}, {@link #linearResidual}, {@link #linearGeglu}.
@@ -151,8 +206,8 @@ final class MatrixKernels {
         requireOperand("linear", w, true, k, product.dim(-1), 1);
         requireOperand("linear", rows(product), false, m, product.dim(-1), 1);
         // The columns of a gated product come in turns of 8, the last of which may not be full.
-        int n = finish.hidden().isPresent() ? Math.ceilDiv(finish.y().dim(-1), GATED_TURN) * 2 * GATED_TURN : product.dim(-1);
-        tensorProduct(cores.type("linear", finish.y(), x, w).orElseThrow(), rows, false, w, true, finish, m, n, k, 1);
+        int n = finish.gated() ? Math.ceilDiv(finish.y().dim(-1), GATED_TURN) * 2 * GATED_TURN : product.dim(-1);
+        multiply(new Multiplied(cores.type("linear", finish.y(), x, w), rows, false, w, true, m, n, k, 1), finish);
     }
 
     /// Whether {@link #loraLinear} and {@link #loraLinearBackwardInput} have a kernel for these operands.

@@ -52,10 +52,15 @@ public final class Requirements {
         }
     }
 
+    /// Whether the device runs kernels for compute capability 9.0, and its driver compiles them.
+    static boolean runsHopper(CudaDriver.Device device) {
+        return device.computeCapability() == Ring.COMPUTE_CAPABILITY && device.driverVersion() >= HOPPER_DRIVER;
+    }
+
     /// @param option that asks for kernels for compute capability 9.0
     /// @throws CudaException unless the device runs them, and its driver compiles them
     static void hopper(CudaDriver.Device device, String option) {
-        if (device.computeCapability() != Ring.COMPUTE_CAPABILITY || device.driverVersion() < HOPPER_DRIVER) {
+        if (!runsHopper(device)) {
             throw new CudaException("cuda: " + option + " hopper needs compute capability " + capability(Ring.COMPUTE_CAPABILITY) + " and a driver for CUDA " + cuda(HOPPER_DRIVER)
                     + " or newer, got " + describe(device) + "; use " + option + " ptx");
         }

@@ -16,7 +16,8 @@ final class TensorCores implements AutoCloseable {
     static final int SILU = 1;
     static final int GELU = 2;
     private static final int GEGLU = 3;
-    private static final int CHUNK_BYTES = 16;
+    static final int CHUNK_BYTES = 16;
+    private static final long FINISHED_AT_ONCE = 4;
     private static final long WORKSPACE_PER_MULTIPROCESSOR = 64 << 10;
 
     private final Launcher launcher;
@@ -137,6 +138,25 @@ final class TensorCores implements AutoCloseable {
             return new Finish(y, columns, bias, accumulate, scale, code, residual, hidden);
         }
 
+        /// What a library that adds up products leaves to be done.
+        Finish after() {
+            return new Finish(y, columns, bias, false, 1, activation, residual.filter(r -> !inPlace()), hidden);
+        }
+
+        /// Whether that is anything.
+        boolean follows() {
+            return bias != 0 || activation != 0 || residual.isPresent() && !inPlace();
+        }
+
+        /// Whether y holds the residual.
+        boolean inPlace() {
+            return residual.isPresent() && address(residual.get()) == address(y);
+        }
+
+        boolean gated() {
+            return hidden.isPresent();
+        }
+
         Finish plus(Tensor other) {
             return new Finish(y, columns, bias, accumulate, scale, activation, Optional.of(other), hidden);
         }
@@ -156,6 +176,12 @@ final class TensorCores implements AutoCloseable {
 
     long[] struct(Finish finish) {
         return finish.struct(workspace);
+    }
+
+    /// Bias, activation and residual for a product that another library has put into y, in y's place.
+    void finish(Finish finish, long rows) {
+        launcher.arguments().i64s(struct(finish)).i64(rows);
+        launcher.overElements("matmul", "matmul_finish", rows * Math.ceilDiv(finish.columns, FINISHED_AT_ONCE));
     }
 
     /// Empty arguments for the next launch.

@@ -79,7 +79,7 @@ class KernelChoicesTest {
         assertEquals(run + ": line 4 must be 'what = choice', got 'one is two'", e.getMessage());
         Files.writeString(run, "retrograd kernel choices 1\ndevice a\nkernels x\none = two\n");
         e = assertThrows(IllegalStateException.class, () -> choose(open("a", "x", Optional.of(run)), "one"));
-        assertEquals(run + ": 'one' must be a choice that this version knows, got 'two'; without the file, it is measured anew", e.getMessage());
+        assertEquals(run + ": 'one' must be a choice that can be followed here, got 'two'; without the file, it is measured anew", e.getMessage());
     }
 
     @Test void aCacheThatCannotBeWrittenIsSaid() throws IOException {

@@ -35,11 +35,11 @@ final class DeviceOptions {
     private Switch graphs;
 
     @Option(names = "--gemm", paramLabel = "WHAT", defaultValue = "ptx",
-            description = "What multiplies matrices on a GPU: ptx (the program's own kernels), hopper (with kernels for compute capability 9.0, which no GPU has run yet), cublas (NVIDIA's library for the products that it can do; the host must have it), or auto (the faster one of each shape, measured once and kept with the run); default: ${DEFAULT-VALUE}.")
+            description = "What multiplies matrices on a GPU: ptx (the program's own kernels), hopper (with kernels for compute capability 9.0, which no GPU has run yet), cublas (NVIDIA's library for the products that it can do; the host must have it), or auto (the fastest of these at each shape that agrees with ptx, measured once and kept with the run); default: ${DEFAULT-VALUE}.")
     private Products gemm;
 
     @Option(names = "--conv", paramLabel = "WHAT", defaultValue = "ptx",
-            description = "What convolves on a GPU: ptx (the program's own kernels); default: ${DEFAULT-VALUE}.")
+            description = "What convolves on a GPU: ptx (the program's own kernels), hopper (with kernels for compute capability 9.0, which no GPU has run yet), cudnn (NVIDIA's library for the convolutions that it can do; the host must have it), or auto (the fastest of these at each shape that agrees with ptx, measured once and kept with the run); default: ${DEFAULT-VALUE}.")
     private Convolutions conv;
 
     @Option(names = "--attention", paramLabel = "WHAT", defaultValue = "ptx",
@@ -105,6 +105,7 @@ final class DeviceOptions {
     /// @throws SettingException if that was asked for
     void checkShared(boolean shared) {
         SettingException.require(!shared || gemm != Products.AUTO, "--gemm", "ptx, hopper or cublas on several devices, which must all choose alike", "auto");
+        SettingException.require(!shared || conv != Convolutions.AUTO, "--conv", "ptx, hopper or cudnn on several devices, which must all choose alike", "auto");
         SettingException.require(!shared || tiles != Tiles.MEASURED, "--tiles", "auto or table on several devices, which must all choose alike", "measured");
         tiles = shared ? Tiles.TABLE : tiles;
     }
