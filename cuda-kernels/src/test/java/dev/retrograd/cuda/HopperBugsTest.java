@@ -14,8 +14,6 @@ import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
 import dev.retrograd.cuda.emulator.KernelFault;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.Test;
@@ -46,7 +44,7 @@ class HopperBugsTest {
             bar.sync                 | 2 | shared memory
             """)
     void aMissingInstructionIsFound(String instruction, int index, String message) {
-        assertFault(message, text -> changed(text, instruction, index, ""));
+        assertFault(message, text -> ChangedKernel.changed(text, KERNEL, instruction, index, ""));
     }
 
     /// The producer's wait for an empty stage, and the consumers' for a full one, the first and those that follow.
@@ -56,7 +54,7 @@ class HopperBugsTest {
             2 | was written by a bulk copy whose mbarrier this thread has not waited for
             """)
     void aMissingWaitForAStageIsFound(int index, String message) {
-        assertFault(message, text -> changed(text, "mbarrier.try_wait", index, "setp.eq.u32 p, 0, 0"));
+        assertFault(message, text -> ChangedKernel.changed(text, KERNEL, "mbarrier.try_wait", index, "setp.eq.u32 p, 0, 0"));
     }
 
     private static void assertFault(String message, UnaryOperator<String> change) {
@@ -64,27 +62,8 @@ class HopperBugsTest {
         assertTrue(fault.getMessage().startsWith(KERNEL + ", line ") && fault.getMessage().contains(message), fault.getMessage());
     }
 
-    /// The text with something else in place of the so-manieth use of an instruction by the kernel.
-    private static String changed(String text, String instruction, int index, String by) {
-        int at = text.indexOf(".entry " + KERNEL + "(");
-        for (int i = 0; i <= index; i++) {
-            at = text.indexOf(instruction, at + 1);
-        }
-        return text.substring(0, at) + by + text.substring(text.indexOf(';', at) + (by.isEmpty() ? 1 : 0));
-    }
-
     private static void multiply(UnaryOperator<String> change) {
-        EmulatedDriver driver = EmulatedDriver.hopper(16 << 20);
-        CudaDriver changing = (CudaDriver) Proxy.newProxyInstance(CudaDriver.class.getClassLoader(), new Class<?>[] {CudaDriver.class}, (_, method, arguments) -> {
-            if (method.getName().equals("load") && arguments[0].equals(MODULE)) {
-                arguments[1] = change.apply((String) arguments[1]);
-            }
-            try {
-                return method.invoke(driver, arguments);
-            } catch (InvocationTargetException e) {
-                throw e.getCause();
-            }
-        });
+        CudaDriver changing = ChangedKernel.driver(EmulatedDriver.hopper(16 << 20), MODULE, change);
         BackendOptions options = BackendOptions.of(_ -> {
         }).with(Optional.of(Precision.BF16)).with(Products.HOPPER).with(Tiles.TABLE).withGraphs(false);
         try (CudaBackend b = CudaBackend.open(changing, options)) {
