@@ -3,8 +3,7 @@
 // Threads: 384. One thread has bulk copies bring the block's queries, and then tiles of 128 keys and of their values, by turns, into a ring of stages in
 // shared memory, each with two mbarriers: `full`, whose phase ends when its tile has landed, and `empty`, when all warps that multiply have done with it.
 // Two warpgroups have 64 queries each: scores come of operands in shared memory, stay in registers, and as weights, rounded to 16 bits, are the left operand of the
-// product with the values. That product and the scores of the next tile are under way while the softmax is computed. Order of what is copied and used:
-// K0, K1, V0, K2, V1 … Boxes have 64 channels of one head, zeros beyond its channels and beyond the last row. Grid: (queries / 128, heads, B).
+// product with the values. That product is under way while the softmax of the next tile is computed. Order of what is copied and used: K0, K1, V0, K2, V1 … Boxes have 64 channels of one head, zeros beyond its channels and beyond the last row. Grid: (queries / 128, heads, B).
 // The scale must be positive, and all keys are seen but for a causal mask: padding is left to attention_mma.cuh. Sums are float32; deterministic.
 #pragma once
 #include "attention.cuh"
@@ -35,14 +34,15 @@ template <int STAGES> struct Ring {
     int bytes;
 
     __device__ __forceinline__ unsigned at(int i) const { return tiles + i % STAGES * bytes; }
-    __device__ __forceinline__ void bring(int i, const TensorMap& map, int row, int pieces, int piece_bytes) const {
+    // Copies a tile, when its stage is empty: so many pieces of one tensor, then as many of another, in rows from `row` on.
+    __device__ __forceinline__ void bring(int i, const TensorMap& first, const TensorMap& second, int row, int pieces, int piece_bytes, int all) const {
         unsigned barrier = full + i % STAGES * 8;
         // the phase before the first is complete
         wait(empty + i % STAGES * 8, i / STAGES & 1 ^ 1);
         arrive_and_expect(barrier, bytes);
 #pragma unroll 1
-        for (int p = 0; p < pieces; p++) {
-            copy_box(at(i) + p * piece_bytes, map, p * PIECE_CHANNELS, blockIdx.y, row, blockIdx.z, barrier);
+        for (int p = 0; p < all; p++) {
+            copy_box(at(i) + p * piece_bytes, p < pieces ? first : second, p % pieces * PIECE_CHANNELS, blockIdx.y, row, blockIdx.z, barrier);
         }
     }
     __device__ __forceinline__ void wait_for(int i) const { wait(full + i % STAGES * 8, i / STAGES & 1); }
@@ -64,17 +64,13 @@ template <int WIDTH, typename T> __device__ __forceinline__ void start_scores(fl
     commit_products();
 }
 
-// Starts sum += weights * v: of a tile of values.
-template <int WIDTH, typename T> __device__ __forceinline__ void start_sums(float (&sum)[WIDTH / 8][4], unsigned (&weights)[KEYS / STEP_K][4], unsigned values) {
-    unsigned long long right = matrix_descriptor(values, Room<WIDTH, 1>::KEY_PIECE);
-    hold(sum);
-    hold(weights);
-    begin_products();
+// Starts sum += weights * v: of a tile of values, or whatever has as many rows as there are weights in one.
+template <typename T, int TILES, int STEPS> __device__ __forceinline__ void start_sums(float (&sum)[TILES][4], const unsigned (&weights)[STEPS][4], unsigned values) {
+    unsigned long long right = matrix_descriptor(values, STEPS * STEP_K * ROW_BYTES);
 #pragma unroll
-    for (int step = 0; step < KEYS / STEP_K; step++) {
+    for (int step = 0; step < STEPS; step++) {
         multiply<T>(sum, weights[step], right + (step * STEP_K * ROW_BYTES >> 4));
     }
-    commit_products();
 }
 
 // As Softmax::add, for a positive factor: the largest score is found before any is multiplied.
@@ -99,15 +95,15 @@ __device__ __forceinline__ float add_scores(Softmax& row, float (&s)[KEYS / 8][4
     return shrink;
 }
 
-template <typename T> __device__ __forceinline__ void round_weights(unsigned (&weights)[KEYS / STEP_K][4], const float (&s)[KEYS / 8][4]) {
+template <typename T, int STEPS> __device__ __forceinline__ void round_weights(unsigned (&weights)[STEPS][4], const float (&s)[2 * STEPS][4]) {
 #pragma unroll
-    for (int step = 0; step < KEYS / STEP_K; step++) {
+    for (int step = 0; step < STEPS; step++) {
         as_left<T>(weights[step], s[2 * step], s[2 * step + 1]);
     }
 }
 
 // Stores this warp's 16 rows of a result, rounded, by way of where its queries were, so that accesses are long. `row`: the first one in the head.
-template <int WIDTH, typename T> __device__ __forceinline__ void store_group(T* y, unsigned char* queries, const float (&sum)[WIDTH / 8][4], float low, float high, i64 row, const Heads& h) {
+template <int WIDTH, typename T> __device__ __forceinline__ void store_group(T* y, unsigned char* queries, const float (&sum)[WIDTH / 8][4], float low, float high, i64 row, i64 rows_of_head, const Heads& h) {
     const int UNITS = WIDTH / 8;
     int lane = threadIdx.x % 32;
     unsigned char* rows = queries + threadIdx.x % GROUP_THREADS / 32 * 16 * ROW_BYTES;
@@ -124,7 +120,7 @@ template <int WIDTH, typename T> __device__ __forceinline__ void store_group(T* 
     for (int i = lane; i < 16 * UNITS; i += 32) {
         int r = i / UNITS;
         int unit = i % UNITS;
-        if (row + r < h.n && unit * 8 < h.d) {
+        if (row + r < rows_of_head && unit * 8 < h.d) {
             const unsigned char* from = rows + unit / 8 * Room<WIDTH, 1>::QUERY_PIECE + r * ROW_BYTES + (unit % 8 ^ r % 8) * 16;
             *reinterpret_cast<uint4*>(y + (row + r) * stride + unit * 8) = *reinterpret_cast<const uint4*>(from);
         }
@@ -163,7 +159,8 @@ template <int WIDTH, int STAGES, typename T> __device__ __forceinline__ void for
 #pragma unroll 1
             for (int i = 0; i < 2 * tiles; i++) {
                 bool values = i == 2 * tiles - 1 || (i > 0 && i % 2 == 0);
-                ring.bring(i, values ? v : k, (values ? i - 1 : i + 1) / 2 * KEYS, R::PIECES, R::KEY_PIECE);
+                const TensorMap& map = values ? v : k;
+                ring.bring(i, map, map, (values ? i - 1 : i + 1) / 2 * KEYS, R::PIECES, R::KEY_PIECE, R::PIECES);
             }
         }
         return;
@@ -215,13 +212,21 @@ template <int WIDTH, int STAGES, typename T> __device__ __forceinline__ void for
         ring.wait_for(2 * t - 1);
         start_scores<WIDTH, T>(s, own, ring.at(2 * t - 1));
         ring.wait_for(2 * t);
-        start_sums<WIDTH, T>(sum, weights, ring.at(2 * t));
+        hold(sum);
+        hold(weights);
+        begin_products();
+        start_sums<T>(sum, weights, ring.at(2 * t));
+        commit_products();
         wait_for_products<1>();
         hold(s);
         ring.release(2 * t - 1);
     }
     ring.wait_for(2 * tiles - 1);
-    start_sums<WIDTH, T>(sum, weights, ring.at(2 * tiles - 1));
+    hold(sum);
+    hold(weights);
+    begin_products();
+    start_sums<T>(sum, weights, ring.at(2 * tiles - 1));
+    commit_products();
     low.close();
     high.close();
     wait_for_products<0>();
@@ -234,12 +239,5 @@ template <int WIDTH, int STAGES, typename T> __device__ __forceinline__ void for
         lse[head.stat + row + 8] = high.log_sum_exp();
     }
     partial_barrier(1 + group, GROUP_THREADS);
-    store_group<WIDTH>(y + head.query, dynamic + (own - begin), sum, low.one_by_total(), high.one_by_total(), row - threadIdx.x % 32 / 4, h);
+    store_group<WIDTH>(y + head.query, dynamic + (own - begin), sum, low.one_by_total(), high.one_by_total(), row - threadIdx.x % 32 / 4, h.n, h);
 }
-
-#define ENTRY(T, WIDTH, STAGES) \
-    extern "C" __global__ void __launch_bounds__(384, 1) attention_sm90_fwd_##WIDTH##_##T(const __grid_constant__ TensorMap q, const __grid_constant__ TensorMap k, \
-            const __grid_constant__ TensorMap v, T* y, float* lse, const Heads h, float scale) { \
-        forward<WIDTH, STAGES>(q, k, v, y, lse, h, scale); \
-    }
-#define ENTRIES(T) ENTRY(T, 48, 6) ENTRY(T, 64, 6) ENTRY(T, 80, 4) ENTRY(T, 160, 3)

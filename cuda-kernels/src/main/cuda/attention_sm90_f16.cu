@@ -1,3 +1,3 @@
-// Attention's forward pass on warpgroups in f16, for compute capability 9.0; see attention_sm90.cuh.
-#include "attention_sm90.cuh"
+// Attention on warpgroups in f16, for compute capability 9.0; see attention_sm90.cuh and attention_sm90_backward.cuh.
+#include "attention_sm90_entries.cuh"
 ENTRIES(f16)

@@ -24,6 +24,14 @@ template <int TILES> __device__ __forceinline__ void hold(unsigned (&a)[TILES][4
     }
 }
 
+// d = a * b, or, ADDS, d += a * b: a 64x16 and b 16x64 in shared memory, k running fastest in both. d as below.
+#define SHARED_PRODUCT(T, type, adds, ADDS, how) \
+    template <> __device__ __forceinline__ void multiply_shared<T, ADDS>(float (&d)[8][4], unsigned long long a, unsigned long long b) { \
+        asm volatile("{ .reg .pred p; setp.ne.b32 p, " adds ", 0; wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" SUMS_32 "}, %32, %33, p, 1, 1, 0, 0; }" \
+                     : EIGHT_OF(how, d), EIGHT_OF(how, (d + 2)), EIGHT_OF(how, (d + 4)), EIGHT_OF(how, (d + 6)) : "l"(a), "l"(b) : "memory"); \
+    }
+template <typename T, bool ADDS> __device__ __forceinline__ void multiply_shared(float (&d)[8][4], unsigned long long a, unsigned long long b);
+
 // d += a * b: a 64x16, b 16 x 8 TILES whose columns run fastest in shared memory. Of a, lane l of warp w holds in a[i] row 16w + l / 4 + i % 2 * 8, columns
 // i / 2 * 8 + l % 4 * 2 and the next; of d, in d[t][2h + e], row 16w + l / 4 + 8h, column 8t + l % 4 * 2 + e.
 template <typename T, int TILES> __device__ __forceinline__ void multiply(float (&d)[TILES][4], const unsigned (&a)[4], unsigned long long b);
@@ -47,5 +55,9 @@ template <typename T, int TILES> __device__ __forceinline__ void multiply(float 
     REGISTER_PRODUCT(T, type, 8, "64", SUMS_32, "%32, %33, %34, %35", "%36") \
     REGISTER_PRODUCT(T, type, 10, "80", SUMS_40, "%40, %41, %42, %43", "%44") \
     REGISTER_PRODUCT(T, type, 20, "160", SUMS_80, "%80, %81, %82, %83", "%84")
+SHARED_PRODUCT(bf16, "bf16", "0", false, PUT)
+SHARED_PRODUCT(bf16, "bf16", "1", true, ADD)
+SHARED_PRODUCT(f16, "f16", "0", false, PUT)
+SHARED_PRODUCT(f16, "f16", "1", true, ADD)
 REGISTER_PRODUCTS(bf16, "bf16")
 REGISTER_PRODUCTS(f16, "f16")

@@ -24,7 +24,7 @@ final class AttentionKernels {
     private final Launcher launcher;
     private final Optional<HopperAttention> hopper;
 
-    /// @param hopper what does the forward pass where it can
+    /// @param hopper what does it where it can
     AttentionKernels(Launcher launcher, Optional<HopperAttention> hopper) {
         this.launcher = launcher;
         this.hopper = hopper;
@@ -117,6 +117,10 @@ final class AttentionKernels {
             perWarp("attention_bwd_q_" + width + "_f32", heads, q, k, q.dim(1), true);
             operands(q, k, v, logSumExp, delta, dy, dk, dv);
             perWarp("attention_bwd_kv_" + width + "_f32", heads, q, k, k.dim(1), true);
+            return;
+        }
+        if (hopper.isPresent() && lengths == 0 && HopperAttention.takesBackward(spec, q, k, v, dy, dq, dk, dv)) {
+            hopper.get().backward(spec, q, k, v, logSumExp, delta, dy, dq, dk, dv);
             return;
         }
         Wide w = Wide.of(q.dim(2) / spec.heads());

@@ -31,53 +31,76 @@ import org.junit.jupiter.params.provider.ValueSource;
 /// Bugs planted into the attention on warpgroups that is shipped, an instruction that is missing or a limit that is off by one, are found by the emulator.
 class HopperAttentionBugsTest {
     private static final String MODULE = "attention_sm90_bf16";
-    private static final String KERNEL = "attention_sm90_fwd_48_bf16";
-    /// Tiles enough to go round the ring of six, the last one with a tail.
+    private static final String FORWARD = "fwd";
+    /// Tiles enough to go round the ring of six, the last one with a tail; backward, of queries as well.
     private static final int KEYS = 4 * 128 + 77;
+    private static final int QUERIES = 7 * 64 + 2;
 
     /// All values are the same: so is every result, and a row's logarithm counts the keys that it saw.
     @Test void theKernelAsItIsHasNone() {
-        float[] y = new float[130 * 40];
+        float[] y = new float[QUERIES * 40];
         Arrays.fill(y, 0.5f);
         Results r = attend(text -> text);
         assertArrayEquals(y, r.y());
-        assertEquals(Math.log(KEYS) + 0.25 * 40 * 0.1, r.logSumExp()[129], 1e-4);
+        assertEquals(QUERIES * 0.5 / KEYS, r.dv()[0], 1e-3);
+        assertEquals(Math.log(KEYS) + 0.25 * 40 * 0.1, r.logSumExp()[QUERIES - 1], 1e-4);
     }
 
     @ParameterizedTest @CsvSource(delimiter = '|', textBlock = """
-            fence.mbarrier_init       | 0 | a fence.mbarrier_init or fence.proxy.async must follow its initialisation
-            bar.sync                  | 0 | with nothing between its initialisation by warp 0 and this that orders them
-            mbarrier.arrive.expect_tx | 0 | waits for ever for phase 0 of the mbarrier
-            mbarrier.arrive.expect_tx | 1 | waits for ever for phase 0 of the mbarrier
-            wgmma.fence               | 0 | a wgmma.fence must precede the first wgmma
-            wgmma.fence               | 2 | a wgmma.fence must precede the first wgmma
-            wgmma.fence               | 3 | a wgmma.fence must precede the first wgmma
-            wgmma.wait_group          | 0 | sums in is used before a wgmma.wait_group
-            wgmma.wait_group          | 1 | is used before a wgmma.wait_group
-            wgmma.wait_group          | 2 | sums in is used before a wgmma.wait_group
-            wgmma.wait_group          | 3 | sums in is used before a wgmma.wait_group
+            fwd    | fence.mbarrier_init       | 0 | a fence.mbarrier_init or fence.proxy.async must follow its initialisation
+            fwd    | bar.sync                  | 0 | with nothing between its initialisation by warp 0 and this that orders them
+            fwd    | mbarrier.arrive.expect_tx | 0 | waits for ever for phase 0 of the mbarrier
+            fwd    | mbarrier.arrive.expect_tx | 1 | waits for ever for phase 0 of the mbarrier
+            fwd    | wgmma.fence               | 0 | a wgmma.fence must precede the first wgmma
+            fwd    | wgmma.fence               | 2 | a wgmma.fence must precede the first wgmma
+            fwd    | wgmma.fence               | 3 | a wgmma.fence must precede the first wgmma
+            fwd    | wgmma.wait_group          | 0 | sums in is used before a wgmma.wait_group
+            fwd    | wgmma.wait_group          | 1 | is used before a wgmma.wait_group
+            fwd    | wgmma.wait_group          | 2 | sums in is used before a wgmma.wait_group
+            fwd    | wgmma.wait_group          | 3 | sums in is used before a wgmma.wait_group
+            bwd_q  | wgmma.fence               | 0 | a wgmma.fence must precede the first wgmma
+            bwd_q  | wgmma.fence               | 1 | a wgmma.fence must precede the first wgmma
+            bwd_q  | wgmma.fence               | 3 | a wgmma.fence must precede the first wgmma
+            bwd_q  | wgmma.wait_group          | 0 | sums in is used before a wgmma.wait_group
+            bwd_q  | wgmma.wait_group          | 1 | sums in is used before a wgmma.wait_group
+            bwd_q  | wgmma.wait_group          | 2 | reads is used before a wgmma.wait_group
+            bwd_q  | wgmma.wait_group          | 3 | sums in is used before a wgmma.wait_group
+            bwd_kv | bar.sync                  | 1 | race in shared memory
+            bwd_kv | wgmma.fence               | 0 | a wgmma.fence must precede the first wgmma
+            bwd_kv | wgmma.fence               | 1 | a wgmma.fence must precede the first wgmma
+            bwd_kv | wgmma.fence               | 3 | a wgmma.fence must precede the first wgmma
+            bwd_kv | wgmma.wait_group          | 1 | sums in is used before a wgmma.wait_group
+            bwd_kv | wgmma.wait_group          | 2 | reads is used before a wgmma.wait_group
+            bwd_kv | wgmma.wait_group          | 3 | sums in is used before a wgmma.wait_group
             """)
-    void aMissingInstructionIsFound(String instruction, int index, String message) {
-        assertFault(message, text -> changed(text, instruction, index, ""));
+    void aMissingInstructionIsFound(String kernel, String instruction, int index, String message) {
+        assertFault(kernel, message, text -> changed(text, kernel, instruction, index, ""));
     }
 
-    /// The producer's wait for an empty stage; the consumers' for the queries, the first keys, further keys and values, and the last values.
+    /// The producer's wait for an empty stage; the consumers' for their own rows, the first tile, further tiles (forward, of keys and of values), and the last values.
     @ParameterizedTest @CsvSource(delimiter = '|', textBlock = """
-            0 | an arrival too many
-            1 | may still be writing
-            2 | was written by a bulk copy whose mbarrier this thread has not waited for
-            3 | was written by a bulk copy whose mbarrier this thread has not waited for
-            4 | was written by a bulk copy whose mbarrier this thread has not waited for
-            5 | was written by a bulk copy whose mbarrier this thread has not waited for
+            fwd    | 0 | an arrival too many
+            fwd    | 1 | may still be writing
+            fwd    | 2 | was written by a bulk copy whose mbarrier this thread has not waited for
+            fwd    | 3 | was written by a bulk copy whose mbarrier this thread has not waited for
+            fwd    | 4 | was written by a bulk copy whose mbarrier this thread has not waited for
+            fwd    | 5 | was written by a bulk copy whose mbarrier this thread has not waited for
+            bwd_q  | 0 | an arrival too many
+            bwd_q  | 1 | may still be writing
+            bwd_q  | 2 | was written by a bulk copy whose mbarrier this thread has not waited for
+            bwd_q  | 3 | was written by a bulk copy whose mbarrier this thread has not waited for
+            bwd_kv | 0 | an arrival too many
+            bwd_kv | 1 | may still be writing
+            bwd_kv | 3 | was written by a bulk copy whose mbarrier this thread has not waited for
             """)
-    void aMissingWaitForAStageIsFound(int index, String message) {
-        assertFault(message, text -> changed(text, "mbarrier.try_wait", index, "setp.eq.u32 p, 0, 0"));
+    void aMissingWaitForAStageIsFound(String kernel, int index, String message) {
+        assertFault(kernel, message, text -> changed(text, kernel, "mbarrier.try_wait", index, "setp.eq.u32 p, 0, 0"));
     }
 
-    /// Of the first keys, of further ones, of values: the ring's next turn waits for them.
-    @ParameterizedTest @ValueSource(ints = {0, 1, 2})
-    void aTileThatIsNotReleasedIsFound(int index) {
-        assertFault("waits for ever for phase 0 of the mbarrier", text -> changed(text, "mbarrier.arrive.shared", index, "setp.eq.u32 p, 0, 0"));
+    /// Forward, of the first keys, of further ones, of values; backward of a tile of both: the ring's next turn waits for them.
+    @ParameterizedTest @CsvSource({"fwd,0", "fwd,1", "fwd,2", "bwd_q,0", "bwd_kv,0"})
+    void aTileThatIsNotReleasedIsFound(String kernel, int index) {
+        assertFault(kernel, "waits for ever for phase 0 of the mbarrier", text -> changed(text, kernel, "mbarrier.arrive.shared", index, "setp.eq.u32 p, 0, 0"));
     }
 
     /// One key more than there are: zeros that the bulk copy filled in. Nothing is undefined about it, but results are smaller, and logarithms larger.
@@ -88,17 +111,21 @@ class HopperAttentionBugsTest {
         assertEquals(Math.log(by == 1 ? KEYS * Math.exp(1) + 1 : (KEYS - 1) * Math.exp(1)), r.logSumExp()[0], 1e-4);
     }
 
-    private record Results(float[] y, float[] logSumExp) {
+    private record Results(float[] y, float[] logSumExp, float[] dv) {
     }
 
-    private static void assertFault(String message, UnaryOperator<String> change) {
+    private static String entry(String kernel) {
+        return "attention_sm90_" + kernel + "_48_bf16";
+    }
+
+    private static void assertFault(String kernel, String message, UnaryOperator<String> change) {
         KernelFault fault = assertThrows(KernelFault.class, () -> attend(change));
-        assertTrue(fault.getMessage().startsWith(KERNEL + ", line ") && fault.getMessage().contains(message), fault.getMessage());
+        assertTrue(fault.getMessage().startsWith(entry(kernel) + ", line ") && fault.getMessage().contains(message), fault.getMessage());
     }
 
     /// The text with something else in place of the so-manieth use of an instruction by the kernel.
-    private static String changed(String text, String instruction, int index, String by) {
-        int at = text.indexOf(".entry " + KERNEL + "(");
+    private static String changed(String text, String kernel, String instruction, int index, String by) {
+        int at = text.indexOf(".entry " + entry(kernel) + "(");
         for (int i = 0; i <= index; i++) {
             at = text.indexOf(instruction, at + 1);
         }
@@ -107,7 +134,7 @@ class HopperAttentionBugsTest {
 
     /// The text with so many more keys seen than there are: wherever a score is hidden by its number.
     private static String withLimit(String text, int more) {
-        int at = text.indexOf(".entry " + KERNEL + "(");
+        int at = text.indexOf(".entry " + entry(FORWARD) + "(");
         String kernel = Pattern.compile("(setp\\.gt\\.s32 \t%p\\d+, %r\\d+, )(\\d+)(;\\s+selp\\.f32)").matcher(text.substring(at))
                 .replaceAll(m -> m.group(1) + (Integer.parseInt(m.group(2)) - more) + m.group(3));
         return text.substring(0, at) + kernel;
@@ -128,14 +155,17 @@ class HopperAttentionBugsTest {
         BackendOptions options = BackendOptions.of(_ -> {
         }).with(Optional.of(Precision.BF16)).with(Attention.HOPPER).with(Tiles.TABLE).withGraphs(false);
         try (CudaBackend b = CudaBackend.open(changing, options)) {
-            Tensor q = b.empty("q", new Spec(Shape.of(1, 130, 40), DType.BF16));
+            Tensor q = b.empty("q", new Spec(Shape.of(1, QUERIES, 40), DType.BF16));
             b.fill(q, 0.5);
             Tensor k = b.empty("k", new Spec(Shape.of(1, KEYS, 40), DType.BF16));
             b.fill(k, 0.5);
             Tensor y = b.empty("y", q.spec());
-            Tensor logSumExp = b.empty("logSumExp", Spec.f32(1, 1, 130));
-            b.attention(new AttentionSpec(1, 0.1, false), q, k, k, y, logSumExp);
-            return new Results(b.toFloats(y), b.toFloats(logSumExp));
+            Tensor logSumExp = b.empty("logSumExp", Spec.f32(1, 1, QUERIES));
+            AttentionSpec spec = new AttentionSpec(1, 0.1, false);
+            b.attention(spec, q, k, k, y, logSumExp);
+            Tensor dv = b.empty("dv", k.spec());
+            b.attentionBackward(spec, q, k, k, y, logSumExp, q, b.empty("delta", logSumExp.spec()), b.empty("dq", q.spec()), b.empty("dk", k.spec()), dv);
+            return new Results(b.toFloats(y), b.toFloats(logSumExp), b.toFloats(dv));
         }
     }
 }

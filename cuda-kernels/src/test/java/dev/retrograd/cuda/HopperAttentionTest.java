@@ -78,16 +78,24 @@ class HopperAttentionTest {
         return t;
     }
 
-    /// What attention gives: its result and the rows' logarithms.
-    private record Result(float[] y, float[] logSumExp) {
+    /// What attention gives: its result, the rows' logarithms, and the gradients by a result's gradient.
+    private record Result(float[] y, float[] logSumExp, float[] dq, float[] dk, float[] dv) {
     }
 
-    private static Result attend(CudaBackend b, AttentionSpec spec, DType type, int batch, int rows, int keys, float[] q, float[] k, float[] v) {
+    private static Result attend(CudaBackend b, AttentionSpec spec, DType type, int batch, int rows, int keys, float[] q, float[] k, float[] v, float[] dy) {
         int channels = q.length / (batch * rows);
+        Tensor queries = tensor(b, type, q, batch, rows, channels);
+        Tensor keys16 = tensor(b, type, k, batch, keys, channels);
+        Tensor values = tensor(b, type, v, batch, keys, channels);
         Tensor y = b.empty("y", new Spec(Shape.of(batch, rows, channels), type));
         Tensor logSumExp = b.empty("logSumExp", Spec.f32(batch, spec.heads(), rows));
-        b.attention(spec, tensor(b, type, q, batch, rows, channels), tensor(b, type, k, batch, keys, channels), tensor(b, type, v, batch, keys, channels), y, logSumExp);
-        return new Result(b.toFloats(y), b.toFloats(logSumExp));
+        b.attention(spec, queries, keys16, values, y, logSumExp);
+        Tensor delta = b.empty("delta", logSumExp.spec());
+        Tensor dq = b.empty("dq", queries.spec());
+        Tensor dk = b.empty("dk", keys16.spec());
+        Tensor dv = b.empty("dv", values.spec());
+        b.attentionBackward(spec, queries, keys16, values, y, logSumExp, tensor(b, type, dy, batch, rows, channels), delta, dq, dk, dv);
+        return new Result(b.toFloats(y), b.toFloats(logSumExp), b.toFloats(dq), b.toFloats(dk), b.toFloats(dv));
     }
 
     /// Weights are rounded to 16 bits after different maxima were taken off, results once more.
@@ -111,6 +119,8 @@ class HopperAttentionTest {
              64 | 2 | 2 |  77 |  77 | true
              80 | 2 | 1 | 130 | 700 | false
              72 | 3 | 1 |  19 | 300 | true
+             64 | 1 | 1 | 300 | 210 | true
+             48 | 1 | 1 |  70 | 200 | true
             160 | 2 | 2 |  70 |  77 | false
             160 | 1 | 1 | 129 | 650 | true
              88 | 2 | 1 |   1 | 385 | false
@@ -121,13 +131,17 @@ class HopperAttentionTest {
         float[] q = random.normal(batch * rows * heads * width);
         float[] k = random.normal(batch * keys * heads * width);
         float[] v = random.normal(batch * keys * heads * width);
+        float[] dy = random.normal(q.length);
         for (Precision p : PRECISIONS) {
-            Result expected = attend(BASELINE.get(p), spec, p.activations(), batch, rows, keys, q, k, v);
-            Result got = attend(HOPPER.get(p), spec, p.activations(), batch, rows, keys, q, k, v);
+            Result expected = attend(BASELINE.get(p), spec, p.activations(), batch, rows, keys, q, k, v, dy);
+            Result got = attend(HOPPER.get(p), spec, p.activations(), batch, rows, keys, q, k, v, dy);
             assertTrue(DRIVERS.get(p).launched().contains("attention_sm90_fwd_" + HopperAttention.Width.of(width).channels + "_" + TensorCores.name(p.activations())));
             double ulp = p == Precision.BF16 ? 0x1p-7 : 0x1p-10;
             agree("y in " + p, expected.y(), got.y(), ulp);
             agree("logSumExp in " + p, expected.logSumExp(), got.logSumExp(), 1e-5);
+            agree("dq in " + p, expected.dq(), got.dq(), 2 * ulp);
+            agree("dk in " + p, expected.dk(), got.dk(), 2 * ulp);
+            agree("dv in " + p, expected.dv(), got.dv(), 2 * ulp);
         }
     }
 
@@ -138,10 +152,13 @@ class HopperAttentionTest {
         float[] q = random.normal(3 * width);
         float[] k = random.normal(keys * width);
         float[] v = random.normal(keys * width);
-        Result expected = attend(BASELINE.get(Precision.FP16), spec, DType.F16, 1, 3, keys, q, k, v);
-        Result got = attend(HOPPER.get(Precision.FP16), spec, DType.F16, 1, 3, keys, q, k, v);
+        float[] dy = random.normal(q.length);
+        Result expected = attend(BASELINE.get(Precision.FP16), spec, DType.F16, 1, 3, keys, q, k, v, dy);
+        Result got = attend(HOPPER.get(Precision.FP16), spec, DType.F16, 1, 3, keys, q, k, v, dy);
         agree("y", expected.y(), got.y(), 0x1p-9);
         agree("logSumExp", expected.logSumExp(), got.logSumExp(), 1e-5);
+        agree("dq", expected.dq(), got.dq(), 0x1p-8);
+        agree("dv", expected.dv(), got.dv(), 0x1p-8);
     }
 
     /// Odd channels of a head, other types, wide heads, and scales that turn the order of scores around.
@@ -150,6 +167,8 @@ class HopperAttentionTest {
         Tensor rows = tensor(b, DType.BF16, random.normal(2 * 160), 1, 2, 160);
         assertTrue(HopperAttention.takes(new AttentionSpec(1, 1, true), rows, rows));
         assertTrue(HopperAttention.takes(new AttentionSpec(20, 1, false), rows, rows));
+        assertFalse(HopperAttention.takesBackward(new AttentionSpec(1, 1, true), rows, rows));
+        assertTrue(HopperAttention.takesBackward(new AttentionSpec(2, 1, true), rows, rows));
         assertFalse(HopperAttention.takes(new AttentionSpec(32, 1, false), rows, rows));
         assertFalse(HopperAttention.takes(new AttentionSpec(1, 0, false), rows, rows));
         assertFalse(HopperAttention.takes(new AttentionSpec(1, -1, false), rows, rows));

@@ -22,7 +22,7 @@ record KernelUse(String name, int threads, int registers, int sharedBytes, int s
     private static final Pattern BOUND = Pattern.compile("\\.entry (\\w+)\\([^)]*\\)\\s*\\.maxntid (\\d+)");
     /// Of entries that do not say so.
     private static final int ATTENTION_THREADS = 128;
-    private static final Pattern HOPPER_ATTENTION = Pattern.compile("attention_sm90_fwd_(\\d+)_b?f16");
+    private static final Pattern HOPPER_ATTENTION = Pattern.compile("attention_sm90_(fwd|bwd_q|bwd_kv)_(\\d+)_b?f16");
     private static final int REGISTERS = 65536;
     /// The system's own part of each block's shared memory.
     private static final int RESERVED_BYTES = 1 << 10;
@@ -69,7 +69,8 @@ record KernelUse(String name, int threads, int registers, int sharedBytes, int s
         }
         Matcher onWarpgroups = HOPPER_ATTENTION.matcher(name);
         if (onWarpgroups.matches()) {
-            return HopperAttention.Width.of(Integer.parseInt(onWarpgroups.group(1))).sharedBytes();
+            HopperAttention.Width w = HopperAttention.Width.of(Integer.parseInt(onWarpgroups.group(2)));
+            return onWarpgroups.group(1).equals("fwd") ? w.sharedBytes() : w.backwardSharedBytes();
         }
         return name.matches("attention_.*_512_b?f16") ? AttentionKernels.Wide.UP_TO_512.sharedBytes(name.matches(".*(fwd|bwd_v).*") ? 1 : 2) : 0;
     }

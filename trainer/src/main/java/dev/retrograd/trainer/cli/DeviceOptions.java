@@ -43,7 +43,7 @@ final class DeviceOptions {
     private Convolutions conv;
 
     @Option(names = "--attention", paramLabel = "WHAT", defaultValue = "ptx",
-            description = "What does attention on a GPU: ptx (the program's own kernels) or hopper (forward, where it has 16 bits and no padding, with kernels for compute capability 9.0, which no GPU has run yet); default: ${DEFAULT-VALUE}.")
+            description = "What does attention on a GPU: ptx (the program's own kernels) or hopper (in 16 bits and without padding, with kernels for compute capability 9.0, which no GPU has run yet); default: ${DEFAULT-VALUE}.")
     private Attention attention;
 
     @Option(names = "--tiles", paramLabel = "WHAT", defaultValue = "auto",
