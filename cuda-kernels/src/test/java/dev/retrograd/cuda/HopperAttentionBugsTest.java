@@ -17,8 +17,6 @@ import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
 import dev.retrograd.cuda.emulator.KernelFault;
-import java.lang.reflect.InvocationTargetException;
-import java.lang.reflect.Proxy;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
@@ -74,7 +72,7 @@ class HopperAttentionBugsTest {
             bwd_kv | wgmma.wait_group          | 3 | sums in is used before a wgmma.wait_group
             """)
     void aMissingInstructionIsFound(String kernel, String instruction, int index, String message) {
-        assertFault(kernel, message, text -> changed(text, kernel, instruction, index, ""));
+        assertFault(kernel, message, text -> ChangedKernel.changed(text, entry(kernel), instruction, index, ""));
     }
 
     /// The producer's wait for an empty stage; the consumers' for their own rows, the first tile, further tiles (forward, of keys and of values), and the last values.
@@ -94,13 +92,13 @@ class HopperAttentionBugsTest {
             bwd_kv | 3 | was written by a bulk copy whose mbarrier this thread has not waited for
             """)
     void aMissingWaitForAStageIsFound(String kernel, int index, String message) {
-        assertFault(kernel, message, text -> changed(text, kernel, "mbarrier.try_wait", index, "setp.eq.u32 p, 0, 0"));
+        assertFault(kernel, message, text -> ChangedKernel.changed(text, entry(kernel), "mbarrier.try_wait", index, "setp.eq.u32 p, 0, 0"));
     }
 
     /// Forward, of the first keys, of further ones, of values; backward of a tile of both: the ring's next turn waits for them.
     @ParameterizedTest @CsvSource({"fwd,0", "fwd,1", "fwd,2", "bwd_q,0", "bwd_kv,0"})
     void aTileThatIsNotReleasedIsFound(String kernel, int index) {
-        assertFault(kernel, "waits for ever for phase 0 of the mbarrier", text -> changed(text, kernel, "mbarrier.arrive.shared", index, "setp.eq.u32 p, 0, 0"));
+        assertFault(kernel, "waits for ever for phase 0 of the mbarrier", text -> ChangedKernel.changed(text, entry(kernel), "mbarrier.arrive.shared", index, "setp.eq.u32 p, 0, 0"));
     }
 
     /// One key more than there are: zeros that the bulk copy filled in. Nothing is undefined about it, but results are smaller, and logarithms larger.
@@ -123,15 +121,6 @@ class HopperAttentionBugsTest {
         assertTrue(fault.getMessage().startsWith(entry(kernel) + ", line ") && fault.getMessage().contains(message), fault.getMessage());
     }
 
-    /// The text with something else in place of the so-manieth use of an instruction by the kernel.
-    private static String changed(String text, String kernel, String instruction, int index, String by) {
-        int at = text.indexOf(".entry " + entry(kernel) + "(");
-        for (int i = 0; i <= index; i++) {
-            at = text.indexOf(instruction, at + 1);
-        }
-        return text.substring(0, at) + by + text.substring(text.indexOf(';', at) + (by.isEmpty() ? 1 : 0));
-    }
-
     /// The text with so many more keys seen than there are: wherever a score is hidden by its number.
     private static String withLimit(String text, int more) {
         int at = text.indexOf(".entry " + entry(FORWARD) + "(");
@@ -141,17 +130,7 @@ class HopperAttentionBugsTest {
     }
 
     private static Results attend(UnaryOperator<String> change) {
-        EmulatedDriver driver = EmulatedDriver.hopper(16 << 20);
-        CudaDriver changing = (CudaDriver) Proxy.newProxyInstance(CudaDriver.class.getClassLoader(), new Class<?>[] {CudaDriver.class}, (_, method, arguments) -> {
-            if (method.getName().equals("load") && arguments[0].equals(MODULE)) {
-                arguments[1] = change.apply((String) arguments[1]);
-            }
-            try {
-                return method.invoke(driver, arguments);
-            } catch (InvocationTargetException e) {
-                throw e.getCause();
-            }
-        });
+        CudaDriver changing = ChangedKernel.driver(EmulatedDriver.hopper(16 << 20), MODULE, change);
         BackendOptions options = BackendOptions.of(_ -> {
         }).with(Optional.of(Precision.BF16)).with(Attention.HOPPER).with(Tiles.TABLE).withGraphs(false);
         try (CudaBackend b = CudaBackend.open(changing, options)) {
