@@ -25,8 +25,9 @@ public record BackendOptions(Optional<Precision> precision, boolean graphs, Prod
     /// at each shape, measured when it comes for the first time.
     public enum Convolutions { AUTO, PTX, HOPPER, CUDNN }
 
-    /// The program's own kernels, or those among them for compute capability 9.0 where they can be used.
-    public enum Attention { PTX, HOPPER }
+    /// The program's own kernels, among them those for compute capability 9.0 where they can be used, or the faster of these at each shape, measured when it comes
+    /// for the first time.
+    public enum Attention { AUTO, PTX, HOPPER }
 
     /// The table of known architectures, a measurement, or that for architectures that the table does not have.
     public enum Tiles { AUTO, TABLE, MEASURED }

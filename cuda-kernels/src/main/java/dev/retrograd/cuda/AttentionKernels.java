@@ -8,7 +8,11 @@ import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.DType;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
+import dev.retrograd.cuda.Contest.Candidate;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 
 /// Launches `attention.cu` (float32), `attention_48.cu` … `attention_160.cu` and `attention_512.cu` (16 bits): what
 /// {@link dev.retrograd.core.AttentionKernels} asks for, for heads of up to 512 channels.
@@ -23,11 +27,14 @@ final class AttentionKernels {
 
     private final Launcher launcher;
     private final Optional<HopperAttention> hopper;
+    private final Optional<Contest> contest;
 
     /// @param hopper what does it where it can
-    AttentionKernels(Launcher launcher, Optional<HopperAttention> hopper) {
+    /// @param contest says whether that or the kernels for every device do; empty where the former does all that it can
+    AttentionKernels(Launcher launcher, Optional<HopperAttention> hopper, Optional<Contest> contest) {
         this.launcher = launcher;
         this.hopper = hopper;
+        this.contest = contest;
     }
 
     /// Kernels on tensor cores for heads of up to so many channels: rows of a block as the sources have them.
@@ -83,6 +90,32 @@ final class AttentionKernels {
     private record Heads(AttentionSpec spec, long lengths) {
     }
 
+    /// All that the time of attention depends on, where there are kernels for compute capability 9.0.
+    private record AttentionShape(boolean forward, DType type, int images, int rows, int keys, int heads, int width, boolean causal) {
+        @Override public String toString() {
+            return "attention " + (forward ? "forward " : "backward ") + type + " " + images + "x" + rows + "x" + heads + "x" + width + " to " + keys + " keys" + (causal ? " causal" : "");
+        }
+    }
+
+    /// Has attention, or its gradients, done by kernels for compute capability 9.0, by those for every device, or by the faster ones.
+    ///
+    /// @param fits whether there are such kernels for it
+    /// @param results what they write
+    private void oneOf(boolean fits, boolean forward, AttentionSpec spec, Tensor q, Tensor k, List<Tensor> results, Runnable everywhere, Consumer<HopperAttention> onWarpgroups) {
+        if (!fits) {
+            everywhere.run();
+            return;
+        }
+        List<Candidate> candidates = new ArrayList<>(List.of(new Candidate("ptx", everywhere)));
+        hopper.ifPresent(h -> candidates.add(new Candidate("hopper", () -> onWarpgroups.accept(h))));
+        if (contest.isPresent()) {
+            AttentionShape shape = new AttentionShape(forward, q.dtype(), q.dim(0), q.dim(1), k.dim(1), spec.heads(), q.dim(2) / spec.heads(), spec.causal());
+            contest.get().run(new Contest.Work(shape, results, false, Optional.of(q.dtype())), candidates);
+        } else {
+            candidates.getLast().work().run();
+        }
+    }
+
     private static ShapeException tooWide(int d) {
         return new ShapeException("attention: a head must have at most 512 channels, got " + d);
     }
@@ -91,10 +124,12 @@ final class AttentionKernels {
     void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, long lengths, Tensor y, Tensor logSumExp) {
         Heads heads = new Heads(spec, lengths);
         DType type = require("attention", spec, q, k, logSumExp, v, y);
-        if (hopper.isPresent() && lengths == 0 && HopperAttention.takes(spec, q, k, v, y)) {
-            hopper.get().attention(spec, q, k, v, y, logSumExp);
-            return;
-        }
+        boolean fits = lengths == 0 && HopperAttention.takes(spec, q, k, v, y);
+        oneOf(fits, true, spec, q, k, List.of(y, logSumExp), () -> everywhere(heads, type, q, k, v, y, logSumExp), h -> h.attention(spec, q, k, v, y, logSumExp));
+    }
+
+    private void everywhere(Heads heads, DType type, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp) {
+        AttentionSpec spec = heads.spec();
         operands(q, k, v, y, logSumExp);
         if (type == DType.F32) {
             perWarp("attention_fwd_" + perLane(q, spec) + "_f32", heads, q, k, q.dim(1), true);
@@ -111,16 +146,19 @@ final class AttentionKernels {
         require("attentionBackward", spec, q, k, delta);
         operands(y, dy, delta);
         perWarp("attention_delta_" + suffix(type), heads, q, k, q.dim(1), false);
+        boolean fits = lengths == 0 && HopperAttention.takesBackward(spec, q, k, v, dy, dq, dk, dv);
+        oneOf(fits, false, spec, q, k, List.of(dq, dk, dv), () -> backwardEverywhere(heads, type, q, k, v, logSumExp, delta, dy, dq, dk, dv),
+                h -> h.backward(spec, q, k, v, logSumExp, delta, dy, dq, dk, dv));
+    }
+
+    private void backwardEverywhere(Heads heads, DType type, Tensor q, Tensor k, Tensor v, Tensor logSumExp, Tensor delta, Tensor dy, Tensor dq, Tensor dk, Tensor dv) {
+        AttentionSpec spec = heads.spec();
         if (type == DType.F32) {
             int width = perLane(q, spec);
             operands(q, k, v, logSumExp, delta, dy, dq);
             perWarp("attention_bwd_q_" + width + "_f32", heads, q, k, q.dim(1), true);
             operands(q, k, v, logSumExp, delta, dy, dk, dv);
             perWarp("attention_bwd_kv_" + width + "_f32", heads, q, k, k.dim(1), true);
-            return;
-        }
-        if (hopper.isPresent() && lengths == 0 && HopperAttention.takesBackward(spec, q, k, v, dy, dq, dk, dv)) {
-            hopper.get().backward(spec, q, k, v, logSumExp, delta, dy, dq, dk, dv);
             return;
         }
         Wide w = Wide.of(q.dim(2) / spec.heads());

@@ -9,7 +9,6 @@ import dev.retrograd.core.BackendOptions.Products;
 import dev.retrograd.core.BackendOptions.Tiles;
 import dev.retrograd.core.Binary;
 import dev.retrograd.core.ConvSpec;
-import dev.retrograd.core.GraphUse;
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.Precision;
 import dev.retrograd.core.Resampling;
@@ -90,7 +89,7 @@ public final class CudaBackend implements Backend {
         matrices = new MatrixKernels(launcher, cores, providers.hopperProducts() ? Optional.of(hopper) : Optional.empty(), providers.cublas(), providers.products());
         convolutions = new ConvolutionKernels(launcher, cores, providers.hopperConvolutions() ? Optional.of(new HopperConvolutions(cores, driver, hopper)) : Optional.empty(), providers.cudnn(),
                 providers.convolutions());
-        attention = new AttentionKernels(launcher, providers.hopperAttention() ? Optional.of(new HopperAttention(launcher, driver)) : Optional.empty());
+        attention = new AttentionKernels(launcher, providers.hopperAttention() ? Optional.of(new HopperAttention(launcher, driver)) : Optional.empty(), providers.attention());
         norms = new NormKernels(launcher, driver);
         shapes = new ShapeKernels(launcher);
         images = new ImageKernels(launcher);
@@ -113,10 +112,6 @@ public final class CudaBackend implements Backend {
     @Override public long workspaceBytes() {
         return ReductionKernels.workspaceBytes() + NormKernels.workspaceBytes() + OptimizerKernels.workspaceBytes() + cores.workspaceBytes() + Transfers.workspaceBytes()
                 + providers.workspaceBytes();
-    }
-
-    @Override public Optional<GraphUse> graphs() {
-        return driver instanceof GraphingDriver graphing ? Optional.of(graphing.use()) : Optional.empty();
     }
 
     @Override public long reservedBytes() {

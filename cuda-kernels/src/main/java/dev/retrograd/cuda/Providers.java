@@ -12,8 +12,8 @@ import java.util.Optional;
 ///
 /// @param hopperProducts whether kernels for compute capability 9.0 do; likewise the others
 record Providers(boolean hopperProducts, Optional<GemmLibrary> cublas, Optional<Contest> products, boolean hopperConvolutions, Optional<Cudnn> cudnn, Optional<Contest> convolutions,
-        boolean hopperAttention) {
-    static final Providers NONE = new Providers(false, Optional.empty(), Optional.empty(), false, Optional.empty(), Optional.empty(), false);
+        boolean hopperAttention, Optional<Contest> attention) {
+    static final Providers NONE = new Providers(false, Optional.empty(), Optional.empty(), false, Optional.empty(), Optional.empty(), false, Optional.empty());
 
     /// NVIDIA's libraries that the host has.
     record Libraries(Optional<VendorLibrary> cublas, Optional<VendorLibrary> cudnn) {
@@ -48,10 +48,13 @@ record Providers(boolean hopperProducts, Optional<GemmLibrary> cublas, Optional<
         boolean hopper = Requirements.runsHopper(driver.device());
         boolean products = options.products() == Products.AUTO;
         boolean convolutions = options.convolutions() == Convolutions.AUTO;
+        boolean attention = options.attention() == Attention.AUTO;
         return new Providers(options.products() == Products.HOPPER || products && hopper, cublas,
                 products ? Optional.of(new Contest("--gemm", driver, stream, choices, options.notices())) : Optional.empty(),
                 options.convolutions() == Convolutions.HOPPER || convolutions && hopper, cudnn,
-                convolutions ? Optional.of(new Contest("--conv", driver, stream, choices, options.notices())) : Optional.empty(), options.attention() == Attention.HOPPER);
+                convolutions ? Optional.of(new Contest("--conv", driver, stream, choices, options.notices())) : Optional.empty(),
+                options.attention() == Attention.HOPPER || attention && hopper,
+                attention ? Optional.of(new Contest("--attention", driver, stream, choices, options.notices())) : Optional.empty());
     }
 
     /// Bytes of device memory that the libraries hold.

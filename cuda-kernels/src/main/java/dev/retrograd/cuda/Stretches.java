@@ -58,11 +58,6 @@ final class Stretches {
         return byStart.getOrDefault(of.startHash(), List.of()).stream().filter(s -> s.size() == count && s.beginsAs(of, count)).findFirst();
     }
 
-    /// What was not used since this time is stale.
-    long staleBefore() {
-        return clock - PATIENCE;
-    }
-
     void used(Stretch s) {
         clock += s.size();
         s.used(clock);
@@ -78,7 +73,7 @@ final class Stretches {
         clock += s.size();
         while (launches + s.size() > MOST_LAUNCHES) {
             Stretch eldest = byUse.getFirst();
-            if (eldest.used() > staleBefore()) {
+            if (clock - eldest.used() < PATIENCE) {
                 return;
             }
             forget(eldest);

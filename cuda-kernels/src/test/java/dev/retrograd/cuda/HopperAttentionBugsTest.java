@@ -122,7 +122,7 @@ class HopperAttentionBugsTest {
     }
 
     /// The text with so many more keys seen than there are: wherever a score is hidden by its number.
-    private static String withLimit(String text, int more) {
+    static String withLimit(String text, int more) {
         int at = text.indexOf(".entry " + entry(FORWARD) + "(");
         String kernel = Pattern.compile("(setp\\.gt\\.s32 \t%p\\d+, %r\\d+, )(\\d+)(;\\s+selp\\.f32)").matcher(text.substring(at))
                 .replaceAll(m -> m.group(1) + (Integer.parseInt(m.group(2)) - more) + m.group(3));
@@ -130,7 +130,8 @@ class HopperAttentionBugsTest {
     }
 
     private static Results attend(UnaryOperator<String> change) {
-        CudaDriver changing = ChangedKernel.driver(EmulatedDriver.hopper(16 << 20), MODULE, change);
+        EmulatedDriver driver = EmulatedDriver.hopper(16 << 20);
+        CudaDriver changing = ChangedKernel.driver(driver, MODULE, change);
         BackendOptions options = BackendOptions.of(_ -> {
         }).with(Optional.of(Precision.BF16)).with(Attention.HOPPER).with(Tiles.TABLE).withGraphs(false);
         try (CudaBackend b = CudaBackend.open(changing, options)) {

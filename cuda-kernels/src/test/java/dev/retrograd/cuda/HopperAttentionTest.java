@@ -1,5 +1,6 @@
 package dev.retrograd.cuda;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -16,6 +17,10 @@ import dev.retrograd.core.Tensor;
 import dev.retrograd.core.contract.ContractCase;
 import dev.retrograd.core.testing.RandomValues;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +33,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -175,6 +181,53 @@ class HopperAttentionTest {
         assertFalse(HopperAttention.takes(new AttentionSpec(1, 1, false), tensor(b, DType.BF16, random.normal(2 * 168), 1, 2, 168)));
         assertFalse(HopperAttention.takes(new AttentionSpec(1, 1, false), tensor(b, DType.F32, random.normal(2 * 160), 1, 2, 160)));
         assertFalse(HopperAttention.takes(new AttentionSpec(1, 1, false), tensor(b, DType.BF16, random.normal(3 * 4), 1, 3, 4)));
+    }
+
+    private static BackendOptions auto(List<String> notices) {
+        return BackendOptions.of(notices::add).with(Optional.of(Precision.BF16)).with(BackendOptions.Attention.AUTO).with(BackendOptions.Tiles.TABLE).withGraphs(false);
+    }
+
+    private Result both(CudaBackend b, int keys) {
+        float[] q = new RandomValues(7).normal(70 * 80);
+        float[] k = new RandomValues(8).normal(keys * 80);
+        return attend(b, new AttentionSpec(2, 0.2, false), DType.BF16, 1, 70, keys, q, k, k, q);
+    }
+
+    @Test void underAutoTheFasterKernelsOfAShapeAreTakenAndARunGoesOnWithThem(@TempDir Path folder) throws IOException {
+        Path run = folder.resolve("kernel-choices.txt");
+        float[] first = null;
+        for (int round = 0; round < 2; round++) {
+            EmulatedDriver driver = EmulatedDriver.hopper(DEVICE_BYTES);
+            ScriptedClock clock = round == 0 ? new ScriptedClock().then(2, 1).then(1, 2).then(1, 2).then(2, 1) : new ScriptedClock();
+            try (CudaBackend b = CudaBackend.open(clock.on(driver), auto(new ArrayList<>()).keeping(Optional.of(run), Optional.empty()))) {
+                float[] y = both(b, 77).y();
+                assertArrayEquals(first == null ? y : first, y);
+                assertArrayEquals(y, both(b, 77).y());
+                both(b, 30);
+                first = y;
+            }
+            assertEquals(List.of(), clock.left());
+            assertTrue(driver.launched().containsAll(Set.of("attention_sm90_fwd_48_bf16", "attention_bwd_q_48_bf16")), driver.launched().toString());
+        }
+        List<String> lines = Files.readAllLines(run);
+        assertEquals(List.of("attention forward BF16 1x70x2x40 to 77 keys = hopper", "attention backward BF16 1x70x2x40 to 77 keys = ptx", "attention forward BF16 1x70x2x40 to 30 keys = ptx",
+                "attention backward BF16 1x70x2x40 to 30 keys = hopper"), lines.subList(3, lines.size()));
+        try (CudaBackend b = CudaBackend.open(new EmulatedDriver(DEVICE_BYTES), auto(new ArrayList<>()))) {
+            assertEquals(77 * 80, both(b, 77).dk().length, "another device has one kind of kernels");
+        }
+    }
+
+    /// Keys that are not seen: no fault, but other results.
+    @Test void underAutoKernelsThatDisagreeAreNotUsed() {
+        List<String> notices = new ArrayList<>();
+        CudaDriver changed = ChangedKernel.driver(EmulatedDriver.hopper(DEVICE_BYTES), "attention_sm90_bf16", text -> HopperAttentionBugsTest.withLimit(text, -10));
+        try (CudaBackend b = CudaBackend.open(changed, auto(notices)); CudaBackend ptx = new CudaBackend(new EmulatedDriver(DEVICE_BYTES), Precision.BF16)) {
+            assertArrayEquals(both(ptx, 30).y(), both(b, 30).y());
+            assertArrayEquals(both(ptx, 77).y(), both(b, 77).y());
+            assertEquals(1, notices.size(), notices.toString());
+            assertTrue(notices.getFirst().startsWith("cuda: hopper must agree with the program's own kernels within 0.0625 of a result's size, got ")
+                    && notices.getFirst().endsWith(" at 'attention forward BF16 1x70x2x40 to 30 keys'; --attention auto uses it for no further shape"), notices.getFirst());
+        }
     }
 
     @Test void otherDevicesRefuseTheOption() {

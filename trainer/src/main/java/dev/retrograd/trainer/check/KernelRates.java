@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.check;
 
+import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.ConvSpec;
 import dev.retrograd.core.Scope;
@@ -14,7 +15,7 @@ import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
-/// How fast a device does what the UNet's arithmetic is: products of linear layers, and convolutions with their input gradients, at batch 8.
+/// How fast a device does what the UNet's arithmetic is: products of linear layers, convolutions with their input gradients, and attention with its gradients, at batch 8.
 public final class KernelRates {
     private static final int REPETITIONS = 20;
     private static final double NANOS = 1e9;
@@ -25,7 +26,9 @@ public final class KernelRates {
         /// `[rows, inner] · [columns, inner]ᵀ`, the last of which is bound by arithmetic alone.
         PRODUCTS(new int[][] {{32768, 320, 320}, {8192, 640, 2560}, {2048, 1280, 5120}, {8192, 4096, 4096}}, new int[] {64, 64, 64}),
         /// Images, rows and columns, input channels, output channels, stride of a kernel of 3 × 3.
-        CONVOLUTIONS(new int[][] {{8, 64, 320, 320, 1}, {8, 32, 640, 640, 1}, {8, 16, 1280, 1280, 1}, {8, 64, 320, 320, 2}}, new int[] {1, 8, 16, 16, 1});
+        CONVOLUTIONS(new int[][] {{8, 64, 320, 320, 1}, {8, 32, 640, 640, 1}, {8, 16, 1280, 1280, 1}, {8, 64, 320, 320, 2}}, new int[] {1, 8, 16, 16, 1}),
+        /// Images, queries, keys, heads, channels of a head.
+        ATTENTION(new int[][] {{8, 4096, 4096, 8, 40}, {8, 4096, 77, 8, 40}, {8, 1024, 1024, 8, 80}, {8, 256, 256, 8, 160}}, new int[] {1, 64, 77, 2, 16});
 
         private final int[][] fullSize;
         private final int[] tiny;
@@ -61,10 +64,10 @@ public final class KernelRates {
         for (int[] s : fullSize ? kind.fullSize : new int[][] {kind.tiny}) {
             try (Scope _ = b.memory().open("rates")) {
                 Random random = new Random(s[0]);
-                if (kind == Kind.PRODUCTS) {
-                    product(b, random, rates, s);
-                } else {
-                    convolution(b, random, rates, s);
+                switch (kind) {
+                    case PRODUCTS -> product(b, random, rates, s);
+                    case CONVOLUTIONS -> convolution(b, random, rates, s);
+                    case ATTENTION -> attention(b, random, rates, s);
                 }
             }
         }
@@ -88,6 +91,25 @@ public final class KernelRates {
         String name = s[0] + "x" + s[1] + "x" + s[1] + "x" + s[2] + " to " + s[3] + (s[4] > 1 ? ", stride " + s[4] : "");
         rates.add(new Rate(name, operations / seconds(b, y, () -> b.conv2d(spec, x, w, y))));
         rates.add(new Rate(name + ", input gradient", operations / seconds(b, x, () -> b.conv2dBackwardInput(spec, y, w, x))));
+    }
+
+    /// Two products of every query and key forward, five for the gradients.
+    private static void attention(Backend b, Random random, List<Rate> rates, int... s) {
+        AttentionSpec spec = new AttentionSpec(s[3], 1 / Math.sqrt(s[4]), false);
+        Tensor q = operand(b, random, s[0], s[1], s[3] * s[4]);
+        Tensor k = operand(b, random, s[0], s[2], s[3] * s[4]);
+        Tensor v = operand(b, random, s[0], s[2], s[3] * s[4]);
+        Tensor y = b.empty("y", q.spec());
+        Tensor logSumExp = b.empty("logSumExp", Spec.f32(s[0], s[3], s[1]));
+        double operations = 2.0 * q.elements() * s[2];
+        String name = s[0] + "x" + s[1] + "x" + s[3] + "x" + s[4] + " to " + s[2] + " keys";
+        rates.add(new Rate(name, 2 * operations / seconds(b, y, () -> b.attention(spec, q, k, v, y, logSumExp))));
+        Tensor dy = operand(b, random, s[0], s[1], s[3] * s[4]);
+        Tensor delta = b.empty("delta", logSumExp.spec());
+        Tensor dq = b.empty("dq", q.spec());
+        Tensor dk = b.empty("dk", k.spec());
+        Tensor dv = b.empty("dv", v.spec());
+        rates.add(new Rate(name + ", gradients", 5 * operations / seconds(b, dq, () -> b.attentionBackward(spec, q, k, v, y, logSumExp, dy, delta, dq, dk, dv))));
     }
 
     /// Of one run of some work, after one that is not timed.

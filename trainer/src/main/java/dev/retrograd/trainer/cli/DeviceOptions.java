@@ -43,7 +43,7 @@ final class DeviceOptions {
     private Convolutions conv;
 
     @Option(names = "--attention", paramLabel = "WHAT", defaultValue = "ptx",
-            description = "What does attention on a GPU: ptx (the program's own kernels) or hopper (in 16 bits and without padding, with kernels for compute capability 9.0, which no GPU has run yet); default: ${DEFAULT-VALUE}.")
+            description = "What does attention on a GPU: ptx (the program's own kernels), hopper (in 16 bits and without padding, with kernels for compute capability 9.0, which no GPU has run yet), or auto (the faster of these at each shape if they agree, measured once and kept with the run); default: ${DEFAULT-VALUE}.")
     private Attention attention;
 
     @Option(names = "--tiles", paramLabel = "WHAT", defaultValue = "auto",
@@ -106,6 +106,7 @@ final class DeviceOptions {
     void checkShared(boolean shared) {
         SettingException.require(!shared || gemm != Products.AUTO, "--gemm", "ptx, hopper or cublas on several devices, which must all choose alike", "auto");
         SettingException.require(!shared || conv != Convolutions.AUTO, "--conv", "ptx, hopper or cudnn on several devices, which must all choose alike", "auto");
+        SettingException.require(!shared || attention != Attention.AUTO, "--attention", "ptx or hopper on several devices, which must all choose alike", "auto");
         SettingException.require(!shared || tiles != Tiles.MEASURED, "--tiles", "auto or table on several devices, which must all choose alike", "measured");
         tiles = shared ? Tiles.TABLE : tiles;
     }
@@ -159,8 +160,7 @@ final class DeviceOptions {
     /// What a device need not be at hand to be planned for.
     ///
     /// @param device `cpu`, or a kind of device
-    /// @param graphs whether launches are submitted as CUDA graphs
-    record Planned(String device, Precision precision, boolean graphs) {
+    record Planned(String device, Precision precision) {
         boolean cpu() {
             return device.equals(Devices.CPU);
         }
@@ -172,7 +172,7 @@ final class DeviceOptions {
     Planned planned() {
         // What one of several takes, each of them takes.
         String name = named().replaceFirst("(,|:all).*", "");
-        return new Devices().planned(name.equals(Devices.AUTO) ? Devices.CPU : name, precision(), graphs == Switch.ON);
+        return new Devices().planned(name.equals(Devices.AUTO) ? Devices.CPU : name, precision());
     }
 
     /// Opens the CPU, whatever is asked for.

@@ -2,6 +2,7 @@ package dev.retrograd.trainer.cli;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Attention;
 import dev.retrograd.core.BackendOptions.Convolutions;
 import dev.retrograd.core.BackendOptions.Products;
 import dev.retrograd.core.DType;
@@ -185,6 +186,7 @@ final class GpuCheck implements Callable<Integer> {
     private void hopper(Pattern names, long inputs) {
         hopper("products", o -> o.with(Products.HOPPER), KernelRates.Kind.PRODUCTS, "(?i)(?=.*(matmul|linear))", names, inputs);
         hopper("convolutions", o -> o.with(Convolutions.HOPPER), KernelRates.Kind.CONVOLUTIONS, "(?i)(?=.*convolution)", names, inputs);
+        hopper("attention", o -> o.with(Attention.HOPPER), KernelRates.Kind.ATTENTION, "(?i)(?=.*attention)", names, inputs);
     }
 
     private void hopper(String what, UnaryOperator<BackendOptions> options, KernelRates.Kind kind, String kinds, Pattern names, long inputs) {
@@ -196,7 +198,7 @@ final class GpuCheck implements Callable<Integer> {
         try (Opened _ = open(precision.get(), options)) {
             out.flush();
         } catch (IllegalStateException e) {
-            out.println("\n" + what + " on warpgroups were not checked: " + e.getMessage());
+            out.println("\nnot checked, " + what + " on warpgroups: " + e.getMessage());
             return;
         }
         String by = " on warpgroups";

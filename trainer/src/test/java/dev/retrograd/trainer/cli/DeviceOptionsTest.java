@@ -95,6 +95,7 @@ class DeviceOptionsTest {
         CommandLineRun.train("--device=emulated", "--conv=cudnn", "--output=" + output).failsWith(ExitCode.FAILED,
                 "cuda: --conv cudnn needs cuDNN 9 or 8, and none was found (libcudnn.so.9, libcudnn.so.8); put its folder into LD_LIBRARY_PATH, or use --conv ptx");
         CommandLineRun.train("--device=cpu,cpu", "--conv=auto", "--output=" + output).failsWith(ExitCode.USAGE, "--conv: must be ptx, hopper or cudnn on several devices, which must all choose alike, got auto");
+        CommandLineRun.train("--device=cpu,cpu", "--attention=auto", "--output=" + output).failsWith(ExitCode.USAGE, "--attention: must be ptx or hopper on several devices, which must all choose alike, got auto");
         CommandLineRun.train("--device=cpu,cpu", "--tiles=measured", "--output=" + output).failsWith(ExitCode.USAGE, "--tiles: must be auto or table on several devices, which must all choose alike, got measured");
         CommandLineRun.train("--gemm=mkl", "--output=" + output).failsWith(ExitCode.USAGE, "--gemm");
         CommandLineRun.train("--attention=mkl", "--output=" + output).failsWith(ExitCode.USAGE, "--attention");

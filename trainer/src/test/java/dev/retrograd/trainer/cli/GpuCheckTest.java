@@ -37,21 +37,15 @@ class GpuCheckTest {
         assertFalse(Files.exists(output));
     }
 
-    @Test void whatGraphsTakeIsReportedBesideWhatPlansAssume() throws IOException {
-        ObjectMapper json = new ObjectMapper();
-        assertEquals("graphs of 1024 launches took 8.0 MiB of the device, 8.00 KiB a launch (plans assume 64)",
-                TrainingCheck.graphMemory(json.readTree("{\"graph_launches\":1024,\"graph_bytes\":8388608}")));
-        assertEquals("no graphs", TrainingCheck.graphMemory(json.readTree("{}")));
-    }
-
     @Test void kernelsRunInEveryPrecisionAndAReportNamesTheDevice(@TempDir Path folder) throws IOException {
         Path output = folder.resolve("check");
         CommandLineRun run = CommandLineRun.of("gpu-check", "--device=emulated", "--parts=kernels", "--cases=matrix linearLayersOfASize (7|13)|softmaxOverRowsOfASize 7|longSums|convolution .*Stride", "--output=" + output);
         run.succeeds();
         assertTrue(run.out().startsWith("device emulated:0 (PTX emulator, compute capability 8.0, 4.0 GiB, driver for CUDA 12.6), seed "), run.out());
         assertTrue(run.out().contains("products by cuBLAS were not checked: cuda: --gemm cublas needs cuBLAS"), run.out());
-        assertTrue(run.out().contains("products on warpgroups were not checked: cuda: --gemm hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0"), run.out());
-        assertTrue(run.out().contains("convolutions on warpgroups were not checked: cuda: --conv hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0"), run.out());
+        assertTrue(run.out().contains("not checked, products on warpgroups: cuda: --gemm hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0"), run.out());
+        assertTrue(run.out().contains("not checked, convolutions on warpgroups: cuda: --conv hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0"), run.out());
+        assertTrue(run.out().contains("not checked, attention on warpgroups: cuda: --attention hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0"), run.out());
         JsonNode report = new ObjectMapper().readTree(output.resolve("report.json").toFile());
         assertTrue(report.get("passed").asBoolean());
         assertTrue(report.get("environment").get("device").asText().contains("PTX emulator"));
@@ -92,6 +86,8 @@ class GpuCheckTest {
             assertTrue(KernelRates.beside(products, products, "itself").matches("64x64x64: \\S+ TFLOP/s, 1.00 times itself's \\S+"));
             List<KernelRates.Rate> convolutions = KernelRates.measure(cpu, KernelRates.Kind.CONVOLUTIONS, false);
             assertEquals(List.of("1x8x8x16 to 16", "1x8x8x16 to 16, input gradient"), convolutions.stream().map(KernelRates.Rate::name).toList());
+            List<KernelRates.Rate> attention = KernelRates.measure(cpu, KernelRates.Kind.ATTENTION, false);
+            assertEquals(List.of("1x64x2x16 to 77 keys", "1x64x2x16 to 77 keys, gradients"), attention.stream().map(KernelRates.Rate::name).toList());
             assertTrue(convolutions.stream().allMatch(r -> r.rate() > 0 && r.rate() < Double.POSITIVE_INFINITY), convolutions.toString());
         }
     }
