@@ -1,6 +1,7 @@
 package dev.retrograd.core;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 import java.util.function.Supplier;
 
 /// A device: its memory, transfers, and the list of kernels that operators are made of.
@@ -45,6 +46,11 @@ public interface Backend extends ElementwiseKernels, ReductionKernels, MatrixKer
     /// The type that models compute in between their boundaries: what they convert their inputs to, and their outputs from, back to `F32`.
     default DType activations() {
         return precision().activations();
+    }
+
+    /// What it holds of graphs of launches; empty where it submits launches one by one.
+    default Optional<GraphUse> graphs() {
+        return Optional.empty();
     }
 
     /// Bytes of packing buffers and other workspace that the backend holds for its whole life, outside {@link Memory#liveBytes()}.

@@ -23,7 +23,7 @@ public final class ProfiledBackend {
     public static final Observer NOBODY = _ -> { };
 
     private static final Set<String> TRANSFERS = Set.of("upload", "download", "floats", "ints", "share", "toFloats", "startDownload", "startToFloats");
-    private static final Set<String> OTHERS = Set.of("name", "memory", "computes", "activations", "precision", "workspaceBytes", "reservedBytes", "launches", "empty", "synchronize", "close");
+    private static final Set<String> OTHERS = Set.of("name", "memory", "computes", "activations", "precision", "workspaceBytes", "reservedBytes", "launches", "graphs", "empty", "synchronize", "close");
 
     private final Backend measured;
     private final Backend backend;

@@ -9,6 +9,7 @@ import dev.retrograd.core.BackendOptions.Products;
 import dev.retrograd.core.BackendOptions.Tiles;
 import dev.retrograd.core.Binary;
 import dev.retrograd.core.ConvSpec;
+import dev.retrograd.core.GraphUse;
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.Precision;
 import dev.retrograd.core.Resampling;
@@ -112,6 +113,10 @@ public final class CudaBackend implements Backend {
     @Override public long workspaceBytes() {
         return ReductionKernels.workspaceBytes() + NormKernels.workspaceBytes() + OptimizerKernels.workspaceBytes() + cores.workspaceBytes() + Transfers.workspaceBytes()
                 + providers.workspaceBytes();
+    }
+
+    @Override public Optional<GraphUse> graphs() {
+        return driver instanceof GraphingDriver graphing ? Optional.of(graphing.use()) : Optional.empty();
     }
 
     @Override public long reservedBytes() {

@@ -1,5 +1,6 @@
 package dev.retrograd.cuda;
 
+import dev.retrograd.core.GraphUse;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,6 +18,9 @@ import java.util.function.Consumer;
 ///
 /// A stretch ends where something else is asked for, at a launch whose hash says so, or where it has become long. Since the hash is of the launch itself,
 /// stretches fall into step again after a difference, as blocks of files do in the synchronisation of `rsync`.
+///
+/// Graphs take memory of the device. How much is seen from what is free before one is made and after its first launch, and kept to {@link GraphUse#planned}: stretches
+/// for which there is no room are launched one by one.
 final class GraphingDriver implements CudaDriver {
     /// Launches that a graph is worth.
     private static final int LEAST = 8;
@@ -30,6 +34,7 @@ final class GraphingDriver implements CudaDriver {
     private final CudaDriver driver;
     private final Consumer<String> notices;
     private final Stretches known;
+    private final GraphShelf shelf;
     /// launches since the last stretch ended, all submitted
     private final List<Launch> recorded = new ArrayList<>();
     /// the stretch whose first launches came again, and how many of them
@@ -46,7 +51,8 @@ final class GraphingDriver implements CudaDriver {
     GraphingDriver(CudaDriver driver, Consumer<String> notices) {
         this.driver = driver;
         this.notices = notices;
-        known = new Stretches(s -> s.graph().ifPresent(driver::free));
+        shelf = new GraphShelf(driver);
+        known = new Stretches(shelf::remove);
     }
 
     @Override public void launch(Kernel kernel, LaunchGrid grid, int sharedBytes, LaunchArguments arguments, Stream stream) {
@@ -107,13 +113,19 @@ final class GraphingDriver implements CudaDriver {
     }
 
     private void submit(Stretch s) {
-        if (s.graph().isEmpty()) {
+        known.used(s);
+        boolean fresh = s.graph().isEmpty() && shelf.admits(s, known.staleBefore());
+        long free = fresh ? driver.freeBytes() : 0;
+        if (fresh) {
             capture(s);
         }
         if (s.graph().isPresent()) {
             release();
-            known.used(s);
             driver.launch(s.graph().get(), s.at(0).stream());
+            if (fresh) {
+                shelf.add(s, Math.max(0, free - driver.freeBytes()));
+            }
+            shelf.used(s);
         } else {
             submitOneByOne(s);
         }
@@ -163,6 +175,11 @@ final class GraphingDriver implements CudaDriver {
         if (stream == current) {
             flush();
         }
+    }
+
+    /// What the graphs hold now.
+    GraphUse use() {
+        return shelf.use();
     }
 
     @Override public Device device() {

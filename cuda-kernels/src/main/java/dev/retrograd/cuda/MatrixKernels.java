@@ -128,6 +128,13 @@ final class MatrixKernels {
         }
     }
 
+    /// All that the time of a layer with a low-rank update depends on.
+    private record LoraShape(String direction, DType type, DType result, int m, int n, int k, int rank, boolean bias, boolean aligned) {
+        @Override public String toString() {
+            return "lora " + direction + " " + type + " " + result + " " + m + "x" + n + "x" + k + " rank " + rank + (bias ? " bias" : "") + (aligned ? "" : " unaligned");
+        }
+    }
+
     private void onEveryDevice(Multiplied p, TensorCores.Finish finish) {
         if (p.type.isPresent()) {
             tensorProduct(p, finish);
@@ -215,7 +222,7 @@ final class MatrixKernels {
         return a.dim(0) <= LORA_RANKS[LORA_RANKS.length - 1] && y.elements() > 0 && cores.type("loraLinear", y, x, w, a, b).isPresent();
     }
 
-    /// In one launch; as the method of core.
+    /// In one launch, or with the product by the weight on warpgroups; as the method of core.
     ///
     /// @param bias address, or 0
     void loraLinear(Tensor x, Tensor w, long bias, Tensor a, Tensor b, double scale, Tensor xa, Tensor y) {
@@ -226,7 +233,7 @@ final class MatrixKernels {
         loraLinear(x, w, bias("loraLinear", bias, y), a, b, scale, xa, y);
     }
 
-    /// In one launch; as the method of core.
+    /// As {@link #loraLinear}, the method of core.
     void loraLinearBackwardInput(Tensor dy, Tensor w, Tensor a, Tensor b, double scale, Tensor dxa, Tensor dx) {
         lora("bwd_input", rows(dy), w, b, a, a.dim(0), 0, scale, rows(dxa), rows(dx));
     }
@@ -243,12 +250,30 @@ final class MatrixKernels {
         requireOperand("loraLinear", low, false, m, rank, 1);
         requireOperand("loraLinear", x, false, m, k, 1);
         Launcher.sameType("loraLinear", new DType[] {type}, low);
-        String name = TensorCores.name(type);
-        int ranks = rank <= LORA_RANKS[0] ? LORA_RANKS[0] : LORA_RANKS[1];
-        Tile tile = cores.tile(m, n, 1, LORA_TILES);
-        launcher.arguments().i64s(TensorCores.plain(type, x)).i64s(TensorCores.plain(type, w)).i64s(TensorCores.plain(type, down)).i64s(TensorCores.plain(type, up))
-                .i64s(cores.struct(TensorCores.Finish.of(y, n, bias, false, 1))).i64(address(low)).i32(rank).f64(scale).i32s(m, n, k, 1);
-        launcher.launch("lora_" + name, "lora_" + name + "_" + direction + "_" + tile.suffix() + "_" + ranks, tile.grid(m, n, 1, 1));
+        TensorCores.Finish finish = TensorCores.Finish.of(y, n, bias, false, 1);
+        List<Candidate> candidates = new ArrayList<>();
+        candidates.add(new Candidate("ptx", () -> {
+            String name = TensorCores.name(type);
+            int ranks = rank <= LORA_RANKS[0] ? LORA_RANKS[0] : LORA_RANKS[1];
+            Tile tile = cores.tile(m, n, 1, LORA_TILES);
+            launcher.arguments().i64s(TensorCores.plain(type, x)).i64s(TensorCores.plain(type, w)).i64s(TensorCores.plain(type, down)).i64s(TensorCores.plain(type, up))
+                    .i64s(cores.struct(finish)).i64(address(low)).i32(rank).f64(scale).i32s(m, n, k, 1);
+            launcher.launch("lora_" + name, "lora_" + name + "_" + direction + "_" + tile.suffix() + "_" + ranks, tile.grid(m, n, 1, 1));
+        }));
+        if (hopper.isPresent() && HopperProducts.takes(type, x, w)) {
+            candidates.add(new Candidate("hopper", () -> {
+                // The low-rank part first: what is rounded between launches is small, and nothing while up is zero.
+                tensorProduct(new Multiplied(Optional.of(type), x, false, down, forward, m, rank, k, 1), TensorCores.Finish.of(low, rank, 0, false, scale));
+                tensorProduct(new Multiplied(Optional.of(type), low, false, up, forward, m, n, rank, 1), TensorCores.Finish.of(y, n, 0, false, 1));
+                hopper.get().launch(type, x, false, w, forward, TensorCores.Finish.of(y, n, bias, true, 1), m, n, k, 1);
+            }));
+        }
+        if (contest.isPresent()) {
+            boolean aligned = (address(x) | address(w) | address(y)) % HopperProducts.ALIGNMENT == 0;
+            contest.get().run(new Contest.Work(new LoraShape(direction, type, y.dtype(), m, n, k, rank, bias != 0, aligned), List.of(y), false, Optional.of(type)), candidates);
+        } else {
+            candidates.getLast().work().run();
+        }
     }
 
     private static void requireOperand(String where, Tensor t, boolean transposed, int rows, int columns, int batch) {

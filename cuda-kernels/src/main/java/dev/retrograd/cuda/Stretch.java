@@ -49,6 +49,13 @@ final class Stretch {
         graph = Optional.of(made);
     }
 
+    /// The graph, which is another's to free then.
+    Optional<CudaDriver.Graph> takeGraph() {
+        Optional<CudaDriver.Graph> taken = graph;
+        graph = Optional.empty();
+        return taken;
+    }
+
     /// When it was used last, by the clock of {@link Stretches}.
     long used() {
         return used;

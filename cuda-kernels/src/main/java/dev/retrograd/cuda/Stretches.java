@@ -58,6 +58,11 @@ final class Stretches {
         return byStart.getOrDefault(of.startHash(), List.of()).stream().filter(s -> s.size() == count && s.beginsAs(of, count)).findFirst();
     }
 
+    /// What was not used since this time is stale.
+    long staleBefore() {
+        return clock - PATIENCE;
+    }
+
     void used(Stretch s) {
         clock += s.size();
         s.used(clock);
@@ -73,7 +78,7 @@ final class Stretches {
         clock += s.size();
         while (launches + s.size() > MOST_LAUNCHES) {
             Stretch eldest = byUse.getFirst();
-            if (clock - eldest.used() < PATIENCE) {
+            if (eldest.used() > staleBefore()) {
                 return;
             }
             forget(eldest);

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.GraphUse;
 import dev.retrograd.core.Precision;
 import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
@@ -114,6 +115,32 @@ class GraphingDriverTest {
             long taken = driver.submissions() - submissions;
             assertTrue(round == 0 ? taken == 903 : taken < 320, "submissions in round " + round + ": " + taken);
         }
+    }
+
+    @Test void whatGraphsTakeIsMeasured() {
+        Tensor x = ones(backend);
+        assertEquals(Optional.of(GraphUse.NONE), backend.graphs());
+        for (int round = 0; round < 3; round++) {
+            steps(backend, x, 0, 15);
+            value(x);
+        }
+        assertEquals(Optional.of(new GraphUse(1, 15, 15 * EmulatedDriver.BYTES_PER_GRAPH_NODE)), backend.graphs());
+        try (CudaBackend plain = new CudaBackend(new EmulatedDriver(64 << 20), Precision.F32)) {
+            assertEquals(Optional.empty(), plain.graphs());
+        }
+    }
+
+    @Test void noMoreLaunchesAreInGraphsThanAPlanSetsAside() {
+        Tensor x = ones(backend);
+        float y = value(x);
+        int all = (int) GraphUse.MOST_LAUNCHES + 2000;
+        for (int round = 0; round < 2; round++) {
+            steps(backend, x, 0, all);
+            y = expected(y, 0, all);
+            assertEquals(y, value(x), "round " + round);
+        }
+        long launches = backend.graphs().orElseThrow().launches();
+        assertTrue(launches <= GraphUse.MOST_LAUNCHES && launches > GraphUse.MOST_LAUNCHES - 256, "launches in graphs: " + launches);
     }
 
     @Test void whateverTheOrderOfLaunchesTheResultIsTheSame() {

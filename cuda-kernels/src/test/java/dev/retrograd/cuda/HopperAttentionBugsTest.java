@@ -130,8 +130,7 @@ class HopperAttentionBugsTest {
     }
 
     private static Results attend(UnaryOperator<String> change) {
-        EmulatedDriver driver = EmulatedDriver.hopper(16 << 20);
-        CudaDriver changing = ChangedKernel.driver(driver, MODULE, change);
+        CudaDriver changing = ChangedKernel.driver(EmulatedDriver.hopper(16 << 20), MODULE, change);
         BackendOptions options = BackendOptions.of(_ -> {
         }).with(Optional.of(Precision.BF16)).with(Attention.HOPPER).with(Tiles.TABLE).withGraphs(false);
         try (CudaBackend b = CudaBackend.open(changing, options)) {

@@ -4,6 +4,7 @@ import dev.retrograd.autograd.Segment;
 import dev.retrograd.autograd.optim.WeightEma;
 import dev.retrograd.autograd.plan.RecomputationPlan;
 import dev.retrograd.core.Backend;
+import dev.retrograd.core.GraphUse;
 import dev.retrograd.core.io.AtomicFile;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.clip.ImageFeatures;
@@ -274,7 +275,7 @@ public final class TrainLoop implements AutoCloseable {
         Outcome outcome = step.outcome();
         OptionalLong planned = plan.isPresent() ? OptionalLong.of(plan.get().peak()) : OptionalLong.empty();
         Metrics metrics = new Metrics(updates, outcome.k(), outcome.loss(), Scores.mean(outcome.rewards()), Scores.std(outcome.rewards()), step.gradNorm(), step.learningRate(),
-                (System.nanoTime() - start) / 1e9, backend.memory().peakBytes(), planned, backend.reservedBytes(), step.unplanned(), skipped, outcome.details(), draws.means());
+                (System.nanoTime() - start) / 1e9, backend.memory().peakBytes(), planned, backend.reservedBytes(), step.unplanned(), backend.graphs().orElse(GraphUse.NONE), skipped, outcome.details(), draws.means());
         run.append(metrics);
         listener.updated(metrics, config.updates());
         if (measured) {

@@ -15,7 +15,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalLong;
 import java.util.Set;
 
 /// Plans the updates of a run: runs them on a shape-only backend, which tells their memory to the byte before they run, and chooses what to
@@ -29,11 +28,18 @@ public final class UpdatePlanner implements AutoCloseable {
     private final PlanBackend plan;
     private final TrainLoop.Task task;
     private final TrainConfig config;
-    private final OptionalLong budget;
+    private final Optional<Budget> budget;
     private final Learner learner;
     private final Map<Set<String>, RecomputationPlan> chosen = new HashMap<>();
     private Lifetimes lifetimes = new Lifetimes(MicroBatch.SCOPE, DdimChain::isStep);
     private final List<Kind> computed = new ArrayList<>();
+
+    /// Memory that a run may take.
+    ///
+    /// @param bytes in all
+    /// @param beside of them, what is no tensor's
+    public record Budget(long bytes, long beside) {
+    }
 
     /// What makes micro-batches of one update alike in memory.
     ///
@@ -45,8 +51,8 @@ public final class UpdatePlanner implements AutoCloseable {
     }
 
     /// @param task on the shape-only backend, the model of {@link dev.retrograd.unet.StableDiffusion#shapes}; closed by the caller
-    /// @param budget bytes that an update may take beside the backend's workspace; empty for the usual policy
-    public UpdatePlanner(TrainLoop.Task task, TrainConfig config, OptionalLong budget) {
+    /// @param budget that updates must keep to; empty for the usual policy
+    public UpdatePlanner(TrainLoop.Task task, TrainConfig config, Optional<Budget> budget) {
         this.task = task;
         this.config = config;
         this.budget = budget;
@@ -101,7 +107,7 @@ public final class UpdatePlanner implements AutoCloseable {
         }
         RecomputationPlan known = chosen.get(usual.recomputed());
         if (known == null) {
-            known = within(new Planner(policy -> simulate(number, policy)));
+            known = within(budget.get(), new Planner(policy -> simulate(number, policy)));
             chosen.put(usual.recomputed(), known);
         }
         return new RecomputationPlan(known.recomputed(), simulate(number, known.policy()));
@@ -117,10 +123,10 @@ public final class UpdatePlanner implements AutoCloseable {
         return (batch, first) -> byKind.getOrDefault(Kind.of(batch, first), ArenaPlan.EMPTY);
     }
 
-    private RecomputationPlan within(Planner planner) {
-        Optional<RecomputationPlan> found = planner.within(budget.getAsLong());
-        return found.orElseThrow(() -> new SettingException("--memory: must be " + (planner.smallest().peak() + plan.workspaceBytes())
-                + " bytes or more for these settings, got " + (budget.getAsLong() + plan.workspaceBytes()) + advice()));
+    private RecomputationPlan within(Budget allowed, Planner planner) {
+        Optional<RecomputationPlan> found = planner.within(allowed.bytes - allowed.beside);
+        return found.orElseThrow(() -> new SettingException("--memory: must be " + (planner.smallest().peak() + allowed.beside)
+                + " bytes or more for these settings, got " + allowed.bytes + advice()));
     }
 
     private String advice() {

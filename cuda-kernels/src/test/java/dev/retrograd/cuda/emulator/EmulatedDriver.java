@@ -31,6 +31,9 @@ public final class EmulatedDriver implements CudaDriver {
     /// What the first stream is called; the others follow.
     public static final long FIRST_STREAM = 0x57;
 
+    /// What this device takes for each piece of work in a graph.
+    public static final long BYTES_PER_GRAPH_NODE = 1 << 10;
+
     private static final int DRIVER_VERSION = 12060;
     /// Of compute capability 8.6, the least of all that the baseline is for.
     private static final int SHARED_BYTES = 99 * 1024;
@@ -53,6 +56,7 @@ public final class EmulatedDriver implements CudaDriver {
     private long launches;
     private long submissions;
     private int graphs;
+    private long graphBytes;
     private final List<EmulatedStream> streams = new ArrayList<>();
     private boolean late;
     private Optional<RandomGenerator> order = Optional.empty();
@@ -163,7 +167,7 @@ public final class EmulatedDriver implements CudaDriver {
     }
 
     @Override public long freeBytes() {
-        return memoryBytes - memory.used();
+        return memoryBytes - memory.used() - graphBytes;
     }
 
     @Override public long allocate(long bytes) {
@@ -356,6 +360,7 @@ public final class EmulatedDriver implements CudaDriver {
     @Override public Graph endCapture(Stream stream) {
         EmulatedGraph graph = new EmulatedGraph(((EmulatedStream) stream).endCapture());
         graphs++;
+        graphBytes += graph.work.size() * BYTES_PER_GRAPH_NODE;
         return graph;
     }
 
@@ -370,6 +375,7 @@ public final class EmulatedDriver implements CudaDriver {
         emulated.requireAlive("free");
         emulated.freed = true;
         graphs--;
+        graphBytes -= emulated.work.size() * BYTES_PER_GRAPH_NODE;
     }
 
     @Override public Event createEvent() {

@@ -160,7 +160,8 @@ final class DeviceOptions {
     /// What a device need not be at hand to be planned for.
     ///
     /// @param device `cpu`, or a kind of device
-    record Planned(String device, Precision precision) {
+    /// @param graphs whether launches are submitted as CUDA graphs
+    record Planned(String device, Precision precision, boolean graphs) {
         boolean cpu() {
             return device.equals(Devices.CPU);
         }
@@ -172,7 +173,7 @@ final class DeviceOptions {
     Planned planned() {
         // What one of several takes, each of them takes.
         String name = named().replaceFirst("(,|:all).*", "");
-        return new Devices().planned(name.equals(Devices.AUTO) ? Devices.CPU : name, precision());
+        return new Devices().planned(name.equals(Devices.AUTO) ? Devices.CPU : name, precision(), graphs == Switch.ON);
     }
 
     /// Opens the CPU, whatever is asked for.

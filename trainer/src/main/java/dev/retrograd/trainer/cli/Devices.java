@@ -128,12 +128,12 @@ final class Devices {
     ///
     /// @param device `cpu`, or a provider's kind with or without `:ordinal`
     /// @throws SettingException likewise
-    DeviceOptions.Planned planned(String device, Optional<Precision> precision) {
+    DeviceOptions.Planned planned(String device, Optional<Precision> precision, boolean graphs) {
         boolean onCpu = device.equals(CPU);
         String kind = onCpu ? CPU : named(device).provider().kind();
         List<Precision> precisions = onCpu ? OF_THE_CPU : named(device).provider().precisions();
         check(kind, precisions, precision, "");
-        return new DeviceOptions.Planned(kind, precision.orElse(precisions.getFirst()));
+        return new DeviceOptions.Planned(kind, precision.orElse(precisions.getFirst()), graphs && !onCpu);
     }
 
     private record Named(BackendProvider provider, int ordinal) {

@@ -68,7 +68,7 @@ final class Plan implements Callable<Integer> {
         try (CpuBackend cpu = options.model().devices().cpu()) {
             PlanBackend plan = new PlanBackend(device.device(), device.cpu() ? cpu.workspaceBytes() : CUDA_CONTEXT, device.precision());
             StableDiffusion model = options.model().shapes(plan);
-            try (PlannedRun run = new PlannedRun(options, request, plan, model)) {
+            try (PlannedRun run = new PlannedRun(options, request, plan, model, device.graphs())) {
                 Optional<Ceilings> ceilings = ceilings(!device.cpu(), cpu);
                 SettingException.require(!roofline || ceilings.isPresent(), "--roofline", "given together with --flops and --bandwidth for a GPU", "neither");
                 PlanReport report = PlanReport.of(run, options.model().name(), depth, ceilings, roofline ? OptionalDouble.of(launch * MICRO) : OptionalDouble.empty());

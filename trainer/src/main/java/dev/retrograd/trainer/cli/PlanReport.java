@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.retrograd.autograd.plan.Pass;
 import dev.retrograd.autograd.plan.RecomputationPlan;
+import dev.retrograd.core.GraphUse;
 import dev.retrograd.core.Storage;
 import dev.retrograd.trainer.TrainConfig;
 import dev.retrograd.trainer.Trainable;
@@ -20,7 +21,7 @@ import java.util.TreeSet;
 import java.util.stream.IntStream;
 
 /// What `plan` prints: peak memory by component, a row for each number of differentiated steps, a row for each segment.
-record PlanReport(String model, TrainConfig config, String device, PlannedRun.Held held, long workspace, Update most, List<Update> updates, List<Segment> segments, Optional<Ceilings> ceilings,
+record PlanReport(String model, TrainConfig config, String device, PlannedRun.Held held, long workspace, long graphs, Update most, List<Update> updates, List<Segment> segments, Optional<Ceilings> ceilings,
         Optional<Roofline> roofline) {
     private static final double TERA = 1e12;
     private static final double GIGA = 1e9;
@@ -72,7 +73,7 @@ record PlanReport(String model, TrainConfig config, String device, PlannedRun.He
         Update largest = updates.getLast();
         List<Segment> segments = new ArrayList<>();
         segments(most.run(), 0, depth, most.recomputed(), segments);
-        return new PlanReport(model, config, run.backend().standsFor() + ", " + run.backend().precision(), run.held(), run.backend().workspaceBytes(), largest,
+        return new PlanReport(model, config, run.backend().standsFor() + ", " + run.backend().precision(), run.held(), run.backend().workspaceBytes(), run.graphs(), largest,
                 updates, segments, ceilings, launch.isPresent() ? ceilings.map(c -> Roofline.of(most.run().calls(), run.repeats(), c, launch.getAsDouble())) : Optional.empty());
     }
 
@@ -110,6 +111,11 @@ record PlanReport(String model, TrainConfig config, String device, PlannedRun.He
         }
     }
 
+    /// Bytes that are no tensor's.
+    private long beside() {
+        return workspace + graphs;
+    }
+
     List<String> lines() {
         List<String> lines = new ArrayList<>();
         lines.add(model + ", " + config.sampler().width() + "x" + config.sampler().height() + " pixels, " + config.sampler().steps() + " DDIM steps, guidance " + config.sampler().guidance()
@@ -123,12 +129,15 @@ record PlanReport(String model, TrainConfig config, String device, PlannedRun.He
         row(lines, most.segmentBytes(), "largest segment: " + most.segment());
         row(lines, most.peak(), "tensors, all together");
         row(lines, workspace, device.startsWith(Devices.CPU) ? "packing buffers" : "context and modules (assumed)");
+        if (graphs > 0) {
+            row(lines, graphs, "CUDA graphs at most (" + ByteSize.show(GraphUse.ASSUMED_BYTES_PER_LAUNCH) + " assumed for each of " + graphs / GraphUse.ASSUMED_BYTES_PER_LAUNCH + " launches)");
+        }
         row(lines, 0, "staging on the host");
-        row(lines, most.peak() + workspace, "in all");
+        row(lines, most.peak() + beside(), "in all");
         lines.add("");
         lines.add(String.format(Locale.ROOT, "%6s %12s %12s %14s %14s %12s", "K", "in all", "recomputed", "TFLOP/update", "of them again", "s/update"));
         for (Update u : updates) {
-            lines.add(String.format(Locale.ROOT, "%6s %12s %12s %14.4g %13.1f%% %12s", u.k().map(String::valueOf).orElse("-"), ByteSize.show(u.peak() + workspace), u.recomputedSegments() + " seg.",
+            lines.add(String.format(Locale.ROOT, "%6s %12s %12s %14.4g %13.1f%% %12s", u.k().map(String::valueOf).orElse("-"), ByteSize.show(u.peak() + beside()), u.recomputedSegments() + " seg.",
                     u.flops() / TERA, 100 * u.recomputedFlops() / u.flops(), u.seconds().isPresent() ? String.format(Locale.ROOT, "%.3g", u.seconds().getAsDouble()) : "-"));
         }
         lines.add(ceilings.map(c -> String.format(Locale.ROOT, "time at %.4g TFLOP/s and %.4g GB/s, with nothing lost between kernels", c.flops() / TERA, c.bandwidth() / GIGA))
@@ -156,7 +165,7 @@ record PlanReport(String model, TrainConfig config, String device, PlannedRun.He
         ObjectNode all = JsonNodeFactory.instance.objectNode().put("model", model).put("device", device).put("method", config.method().toString()).put("width", config.sampler().width())
                 .put("height", config.sampler().height()).put("steps", config.sampler().steps()).put("batch_size", config.batchSize()).put("micro_batch_size", config.microBatchSize());
         all.putObject("peak_bytes").put("model", held.model()).put("rewards", held.rewards()).put("trained_and_optimizer", held.training()).put("boundaries_and_gradients", most.boundaries())
-                .put("largest_segment", most.segmentBytes()).put("tensors", most.peak()).put("workspace", workspace).put("host_staging", 0).put("total", most.peak() + workspace);
+                .put("largest_segment", most.segmentBytes()).put("tensors", most.peak()).put("workspace", workspace).put("graphs", graphs).put("host_staging", 0).put("total", most.peak() + beside());
         all.put("largest_segment", most.segment());
         ArrayNode rows = all.putArray("updates");
         for (Update u : updates) {

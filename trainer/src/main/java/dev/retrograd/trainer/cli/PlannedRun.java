@@ -2,6 +2,7 @@ package dev.retrograd.trainer.cli;
 
 import dev.retrograd.autograd.plan.Pass;
 import dev.retrograd.autograd.plan.RecomputationPlan;
+import dev.retrograd.core.GraphUse;
 import dev.retrograd.core.PlanBackend;
 import dev.retrograd.rewards.Reward;
 import dev.retrograd.rewards.clip.ImageFeatures;
@@ -18,7 +19,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.OptionalLong;
 
 /// A training run on a shape-only backend: the same model, rewards and settings, without values.
 final class PlannedRun implements AutoCloseable {
@@ -29,8 +29,9 @@ final class PlannedRun implements AutoCloseable {
     private final Optional<ImageFeatures> clip;
     private final TrainLoop.Task task;
     private final TrainConfig config;
-    private final OptionalLong budget;
+    private final Optional<UpdatePlanner.Budget> budget;
     private final Held held;
+    private final long graphs;
 
     /// Bytes that live as long as the run.
     ///
@@ -45,8 +46,9 @@ final class PlannedRun implements AutoCloseable {
 
     /// @param plan stands for the backend that the run takes place on; with its workspace
     /// @param model without values, on `plan`; closed with this
+    /// @param graphs whether that backend submits launches as graphs
     /// @throws SettingException if the budget is below the workspace, or the settings do not fit the model
-    PlannedRun(TrainOptions options, TrainOptions.Request request, PlanBackend plan, StableDiffusion model) throws IOException {
+    PlannedRun(TrainOptions options, TrainOptions.Request request, PlanBackend plan, StableDiffusion model, boolean graphs) throws IOException {
         this.plan = plan;
         this.model = model;
         config = options.config(request, model);
@@ -56,12 +58,28 @@ final class PlannedRun implements AutoCloseable {
         clip = options.clip(plan);
         task = options.task(request, model, reward, tracked, clip);
         long beforeTraining = plan.memory().liveBytes();
-        try (UpdatePlanner _ = new UpdatePlanner(task, config, OptionalLong.empty())) {
+        try (UpdatePlanner _ = new UpdatePlanner(task, config, Optional.empty())) {
             held = new Held(beforeRewards, beforeTraining - beforeRewards, plan.memory().liveBytes() - beforeTraining);
         }
-        long least = plan.workspaceBytes() + held.all();
+        this.graphs = graphs ? GraphUse.planned(launches()) : 0;
+        long least = beside() + held.all();
         request.memory().ifPresent(bytes -> SettingException.require(bytes > least, "--memory", "more than the " + ByteSize.show(least) + " of weights and workspace", ByteSize.show(bytes)));
-        budget = request.memory().isPresent() ? OptionalLong.of(request.memory().getAsLong() - plan.workspaceBytes()) : OptionalLong.empty();
+        budget = request.memory().isPresent() ? Optional.of(new UpdatePlanner.Budget(request.memory().getAsLong(), beside())) : Optional.empty();
+    }
+
+    /// Kernels of an update by the usual policy, of which only those that graphs may hold are counted where there is no plan.
+    private long launches() {
+        return config.method().needsGradient() ? plan(most(config), Optional.empty()).run().cost().calls() : GraphUse.MOST_LAUNCHES;
+    }
+
+    /// Bytes that are no tensor's: workspace, and graphs at most.
+    long beside() {
+        return plan.workspaceBytes() + graphs;
+    }
+
+    /// Bytes of graphs of launches at most.
+    long graphs() {
+        return graphs;
     }
 
     TrainConfig config() {
@@ -76,10 +94,6 @@ final class PlannedRun implements AutoCloseable {
         return plan;
     }
 
-    OptionalLong budget() {
-        return budget;
-    }
-
     /// Follows the run; empty for a method that differentiates no reward, which has no plan.
     Optional<UpdatePlanner> planner() {
         return config.method().needsGradient() ? Optional.of(new UpdatePlanner(task, config, budget)) : Optional.empty();
@@ -89,16 +103,24 @@ final class PlannedRun implements AutoCloseable {
     ///
     /// @throws SettingException if there is no plan for the method, or none keeps to the budget
     RecomputationPlan plan(MethodSettings method) {
+        return plan(method, budget);
+    }
+
+    private RecomputationPlan plan(MethodSettings method, Optional<UpdatePlanner.Budget> within) {
         SettingException.require(method.needsGradient(), "--method", "one that differentiates the reward, to have a plan", method.id());
-        try (UpdatePlanner planner = new UpdatePlanner(task, config.with(method), budget)) {
+        try (UpdatePlanner planner = new UpdatePlanner(task, config.with(method), within)) {
             return planner.plan(0);
         }
     }
 
     /// The plan of an update with as many differentiated steps as one can have.
     RecomputationPlan most() {
+        return plan(most(config));
+    }
+
+    private static MethodSettings most(TrainConfig config) {
         OptionalInt k = config.method().mostSteps(config.sampler().steps());
-        return plan(k.isPresent() ? config.method().withSteps(k.getAsInt()) : config.method());
+        return k.isPresent() ? config.method().withSteps(k.getAsInt()) : config.method();
     }
 
     /// Bytes that are live as the fullest segment begins, beside those that live as long as the run.
@@ -108,7 +130,7 @@ final class PlannedRun implements AutoCloseable {
 
     /// Images of an update, of which a plan runs those that differ.
     double repeats() {
-        try (UpdatePlanner planner = new UpdatePlanner(task, config, OptionalLong.empty())) {
+        try (UpdatePlanner planner = new UpdatePlanner(task, config, Optional.empty())) {
             return (double) config.batchSize() / planner.images();
         }
     }
@@ -123,7 +145,8 @@ final class PlannedRun implements AutoCloseable {
         List<String> lines = new ArrayList<>();
         String segment = run.fullest().map(p -> ByteSize.show(p.peak() - p.open()) + " in " + p.path() + (p.backward() ? " backward" : "")).orElse("none");
         lines.add("memory: " + ByteSize.show(run.peak()) + " of tensors at most: model " + ByteSize.show(held.model()) + ", rewards " + ByteSize.show(held.rewards()) + ", trained weights and optimiser "
-                + ByteSize.show(held.training()) + ", boundaries and gradients " + ByteSize.show(boundaries(run)) + ", largest segment " + segment + "; workspace " + ByteSize.show(plan.workspaceBytes()));
+                + ByteSize.show(held.training()) + ", boundaries and gradients " + ByteSize.show(boundaries(run)) + ", largest segment " + segment + "; workspace " + ByteSize.show(plan.workspaceBytes())
+                + (graphs > 0 ? ", CUDA graphs at most " + ByteSize.show(graphs) : ""));
         lines.add(String.format(Locale.ROOT, "recomputed: %d segments, %.1f %% of an update's FLOPs%s", most.recomputed().size(), 100.0 * run.recomputedFlops() / run.cost().flops(),
                 budget.isEmpty() ? "; --memory chooses otherwise" : ""));
         return lines;

@@ -141,7 +141,7 @@ final class Train implements Callable<Integer> {
     /// The same run without values, for the backend that it takes place on.
     private PlannedRun planned(TrainOptions.Request request, Backend backend) throws IOException {
         PlanBackend plan = new PlanBackend(backend.name(), backend.workspaceBytes(), backend.precision());
-        return new PlannedRun(options, request, plan, options.model().shapes(plan));
+        return new PlannedRun(options, request, plan, options.model().shapes(plan), backend.graphs().isPresent());
     }
 
     /// Goes on from the newest checkpoint that is whole.

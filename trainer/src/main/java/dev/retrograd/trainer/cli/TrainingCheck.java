@@ -2,6 +2,7 @@ package dev.retrograd.trainer.cli;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.retrograd.core.GraphUse;
 import dev.retrograd.core.Precision;
 import dev.retrograd.core.testing.Claims;
 import dev.retrograd.core.testing.Close;
@@ -25,6 +26,8 @@ import java.util.stream.DoubleStream;
 /// @param folder for the runs; they stay there
 record TrainingCheck(String device, Path folder) {
     private static final ObjectMapper JSON = new ObjectMapper();
+    private static final double KIB = 1 << 10;
+    private static final double MIB = 1 << 20;
     private static final double GIB = 1 << 30;
     private static final List<String> MINIATURE = List.of("--batch-size=2", "--micro-batch-size=2", "--steps=4", "--truncation=fixed(2)", "--height=32", "--width=32",
             "--prompt=a large red ring in the center on a white background", "--seed=5");
@@ -58,7 +61,7 @@ record TrainingCheck(String device, Path folder) {
 
     /// Updates of the model inside the jar with launches submitted as CUDA graphs, and one by one.
     ///
-    /// @return seconds of the last update with graphs and without
+    /// @return seconds of the last update with graphs and without, and what graphs take of the device's memory
     /// @throws AssertionError if a run fails, or a bit of the weights or losses differs
     String graphs(Precision precision, int updates) {
         Path[] runs = {folder.resolve("graphs-on"), folder.resolve("graphs-off")};
@@ -69,8 +72,16 @@ record TrainingCheck(String device, Path folder) {
         }
         Claims.assertArrayEquals(column(runs[1], "loss"), column(runs[0], "loss"), "losses, with CUDA graphs and without");
         Claims.assertArrayEquals(weights(runs[1]), weights(runs[0]), "LoRA after " + updates + " updates, with CUDA graphs and without");
-        return String.format(Locale.ROOT, "the same LoRA after %d updates, of which the last took %.3f s with graphs and %.3f s without", updates, column(runs[0], "seconds")[updates - 1],
-                column(runs[1], "seconds")[updates - 1]);
+        return String.format(Locale.ROOT, "the same LoRA after %d updates, of which the last took %.3f s with graphs and %.3f s without; %s", updates, column(runs[0], "seconds")[updates - 1],
+                column(runs[1], "seconds")[updates - 1], graphMemory(lines(runs[0]).getLast()));
+    }
+
+    /// What a plan assumes, beside what the device takes.
+    static String graphMemory(JsonNode update) {
+        double launches = update.path("graph_launches").asDouble();
+        double bytes = update.path("graph_bytes").asDouble();
+        return launches == 0 ? "no graphs" : String.format(Locale.ROOT, "graphs of %.0f launches took %.1f MiB of the device, %.2f KiB a launch (plans assume %.0f)", launches, bytes / MIB, bytes / launches / KIB,
+                GraphUse.ASSUMED_BYTES_PER_LAUNCH / KIB);
     }
 
     /// One update of one image of a whole model with random weights.
@@ -101,14 +112,20 @@ record TrainingCheck(String device, Path folder) {
     }
 
     private static double[] column(Path run, String key) {
+        return lines(run).stream().mapToDouble(line -> {
+            JsonNode value = line.path(key);
+            Claims.assertTrue(value.isNumber(), key + ": a number is required in every line of " + run + ", got " + value);
+            return value.asDouble();
+        }).toArray();
+    }
+
+    private static List<JsonNode> lines(Path run) {
         try {
-            List<Double> values = new ArrayList<>();
+            List<JsonNode> lines = new ArrayList<>();
             for (String line : Files.readAllLines(run.resolve("metrics.jsonl"))) {
-                JsonNode value = JSON.readTree(line).path(key);
-                Claims.assertTrue(value.isNumber(), key + ": a number is required in every line of " + run + ", got " + value);
-                values.add(value.asDouble());
+                lines.add(JSON.readTree(line));
             }
-            return values.stream().mapToDouble(Double::doubleValue).toArray();
+            return lines;
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

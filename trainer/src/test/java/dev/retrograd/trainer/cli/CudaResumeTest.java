@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.retrograd.core.Golden;
+import dev.retrograd.core.GraphUse;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -47,7 +48,9 @@ class CudaResumeTest {
         for (String line : metrics) {
             assertTrue(number(line, "peak_bytes") == number(line, "planned_peak_bytes"), "peak bytes, planned and actual: " + line);
             assertFalse(line.contains("unplanned_allocations"), line);
+            assertTrue(number(line, "graph_launches") > 100 && number(line, "graph_launches") <= GraphUse.MOST_LAUNCHES && number(line, "graph_bytes") > 0, "what CUDA graphs hold: " + line);
         }
+        assertFalse(Files.readString(single.resolve("metrics.jsonl")).contains("graph_"), "without graphs");
     }
 
     private static long number(String json, String key) {

@@ -37,6 +37,13 @@ class GpuCheckTest {
         assertFalse(Files.exists(output));
     }
 
+    @Test void whatGraphsTakeIsReportedBesideWhatPlansAssume() throws IOException {
+        ObjectMapper json = new ObjectMapper();
+        assertEquals("graphs of 1024 launches took 8.0 MiB of the device, 8.00 KiB a launch (plans assume 64)",
+                TrainingCheck.graphMemory(json.readTree("{\"graph_launches\":1024,\"graph_bytes\":8388608}")));
+        assertEquals("no graphs", TrainingCheck.graphMemory(json.readTree("{}")));
+    }
+
     @Test void kernelsRunInEveryPrecisionAndAReportNamesTheDevice(@TempDir Path folder) throws IOException {
         Path output = folder.resolve("check");
         CommandLineRun run = CommandLineRun.of("gpu-check", "--device=emulated", "--parts=kernels", "--cases=matrix linearLayersOfASize (7|13)|softmaxOverRowsOfASize 7|longSums|convolution .*Stride", "--output=" + output);

@@ -6,10 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.retrograd.core.Golden;
+import dev.retrograd.core.GraphUse;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -112,6 +114,18 @@ class PlanCommandTest {
         CommandLineRun run = CommandLineRun.of("plan", "--arch=sd15", "--device=cuda", "--depth=0", "--roofline", "--steps=1");
         assertEquals(2, run.code());
         assertTrue(run.err().contains("--flops"), run.err());
+    }
+
+    @Test void cudaGraphsHaveTheirShareOfTheMemory() throws IOException {
+        String[] settings = {"--arch=sd15", "--device=cuda", "--depth=0", "--steps=1", "--json"};
+        JsonNode with = JSON.readTree(plan(settings).out()).get("peak_bytes");
+        String[] off = Arrays.copyOf(settings, settings.length + 1);
+        off[settings.length] = "--cuda-graphs=off";
+        JsonNode without = JSON.readTree(plan(off).out()).get("peak_bytes");
+        long graphs = with.get("graphs").asLong();
+        assertTrue(graphs > 1000 * GraphUse.ASSUMED_BYTES_PER_LAUNCH && graphs <= GraphUse.planned(Long.MAX_VALUE), "bytes of graphs: " + graphs);
+        assertEquals(0, without.get("graphs").asLong());
+        assertEquals(with.get("total").asLong() - graphs, without.get("total").asLong());
     }
 
     /// Rows that are quick to plan; the others are planned by the same code.
