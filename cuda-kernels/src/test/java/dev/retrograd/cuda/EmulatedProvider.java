@@ -9,16 +9,20 @@ import java.util.Collections;
 import java.util.List;
 
 /// Two devices of the CUDA backend on the PTX emulator, whose streams work as late as they may, for tests of other modules that name it in `META-INF/services`: `--device emulated`.
-public final class EmulatedProvider implements BackendProvider {
+public class EmulatedProvider implements BackendProvider {
     private static final int DEVICES = 2;
-    private static final long DEVICE_BYTES = 4L << 30;
+    static final long DEVICE_BYTES = 4L << 30;
 
     @Override public String kind() {
         return "emulated";
     }
 
+    EmulatedDriver driver() {
+        return new EmulatedDriver(DEVICE_BYTES);
+    }
+
     @Override public List<String> devices() {
-        return Collections.nCopies(DEVICES, Requirements.describe(new EmulatedDriver(DEVICE_BYTES).device()));
+        return Collections.nCopies(DEVICES, Requirements.describe(driver().device()));
     }
 
     @Override public List<Precision> precisions() {
@@ -27,6 +31,6 @@ public final class EmulatedProvider implements BackendProvider {
 
     @Override public Backend open(int ordinal, BackendOptions options) {
         Requirements.present(kind(), ordinal, DEVICES);
-        return CudaProvider.open(new EmulatedDriver(DEVICE_BYTES).lazy(), options);
+        return CudaProvider.open(driver().lazy(), options);
     }
 }
