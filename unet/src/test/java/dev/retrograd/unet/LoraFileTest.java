@@ -140,6 +140,49 @@ class LoraFileTest {
         }
     }
 
+    /// What diffusers' `load_lora_weights` was seen to load, `lora` and `lora_old`: the same names, shapes, types and values from what is trained here.
+    @ParameterizedTest
+    @CsvSource({"PEFT, ci-alignprop/lora", "DIFFUSERS, ci-alignprop/lora_old"})
+    void filesAreThoseThatDiffusersLoads(LoraFile.Naming naming, String reference) throws IOException {
+        try (CpuBackend b = new CpuBackend(CpuBackend.Options.defaults().withThreads(1)); StableDiffusion model = StableDiffusion.load(b, Golden.path("ci-sd/model"));
+                SafeTensors upstream = SafeTensors.open(Golden.path(reference).resolve(LoraFile.NAME));
+                LoraWeights loaded = LoraWeights.of(b, model.unet(), LoraFile.read(Golden.path(reference), OptionalDouble.empty()), 1);
+                LoraWeights fresh = LoraWeights.fresh(b, model.unet(), new LoraConfig(4, 4, LoraConfig.ATTENTION), 1)) {
+            LoraFile.write(file(), fresh.updates(b), naming);
+            try (SafeTensors ours = SafeTensors.open(file())) {
+                assertEquals(upstream.names(), ours.names());
+                for (String name : upstream.names()) {
+                    assertEquals(upstream.spec(name), ours.spec(name), name);
+                }
+            }
+            LoraFile.write(file(), loaded.updates(b), naming);
+            try (SafeTensors ours = SafeTensors.open(file())) {
+                for (String name : upstream.names()) {
+                    assertArrayEquals(upstream.floats(name), ours.floats(name), name);
+                }
+            }
+        }
+    }
+
+    /// The same LoRA for kohya's loaders: every module of the reference under its name there, in two matrices and a scalar α by which a loader gets the same update.
+    @Test void kohyasFileOfTheReferenceGivesTheSameUpdates() throws IOException {
+        Map<String, LoraFile.Update> reference = LoraFile.read(Golden.path("ci-alignprop/lora"), OptionalDouble.of(2));
+        LoraFile.write(file(), reference, LoraFile.Naming.KOHYA);
+        try (SafeTensors ours = SafeTensors.open(file())) {
+            assertEquals(3 * 80, ours.names().size());
+            for (Map.Entry<String, LoraFile.Update> e : reference.entrySet()) {
+                String stem = "lora_unet_" + e.getKey().replace('.', '_');
+                LoraFile.Update u = e.getValue();
+                assertEquals(Shape.of(4, u.in()), ours.spec(stem + ".lora_down.weight").shape(), stem);
+                assertEquals(Shape.of(u.out(), 4), ours.spec(stem + ".lora_up.weight").shape(), stem);
+                assertEquals(Shape.of(), ours.spec(stem + ".alpha").shape(), stem);
+                assertArrayEquals(new float[] {2}, ours.floats(stem + ".alpha"), "a loader scales by alpha/rank = 2/4");
+                assertArrayEquals(u.a(), ours.floats(stem + ".lora_down.weight"), stem);
+                assertArrayEquals(u.b(), ours.floats(stem + ".lora_up.weight"), stem);
+            }
+        }
+    }
+
     private void assertRefused(String message, SafeTensorsWriter writer) {
         assertEquals(file() + ": " + message, assertThrows(ModelFormatException.class, () -> written(writer)).getMessage());
     }

@@ -24,6 +24,7 @@ class TrainCommandTest {
 
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final long PATIENCE_SECONDS = 60;
+    private static final int SIGINT = 2;
 
     @TempDir
     private Path temp;
@@ -164,7 +165,7 @@ class TrainCommandTest {
             Thread.sleep(50);
         }
         CommandLineRun.train("--resume=" + cut).failsWith(ExitCode.FAILED, "in use by another run");
-        new ProcessBuilder("kill", "-INT", Long.toString(process.pid())).inheritIO().start().waitFor();
+        new ProcessBuilder("kill", stopping(process), Long.toString(process.pid())).inheritIO().start().waitFor();
         assertTrue(process.waitFor(PATIENCE_SECONDS, TimeUnit.SECONDS), "the run must end");
         assertEquals("", Files.readString(temp.resolve("stderr")));
         assertEquals(ExitCode.INTERRUPTED, process.exitValue());
@@ -178,6 +179,17 @@ class TrainCommandTest {
         all[settings.length] = "--output=" + whole;
         CommandLineRun.train(all).succeeds();
         assertArrayEquals(lora(whole), lora(cut));
+    }
+
+    /// Ctrl-C. Where these tests were started in a way that ignores it, as by `nohup … &`, so does what they start; then SIGTERM, for which the program does the same.
+    private static String stopping(Process process) throws IOException {
+        Path status = Path.of("/proc", Long.toString(process.pid()), "status");
+        boolean ignored = false;
+        if (Files.exists(status)) {
+            String mask = Files.readAllLines(status).stream().filter(l -> l.startsWith("SigIgn:")).findFirst().orElseThrow().substring("SigIgn:".length()).strip();
+            ignored = (Long.parseUnsignedLong(mask, 16) & 1L << SIGINT - 1) != 0;
+        }
+        return ignored ? "-TERM" : "-INT";
     }
 
     private Process start(Path output, String... settings) throws IOException {
