@@ -2,13 +2,18 @@ package dev.retrograd.benchmarks;
 
 import dev.retrograd.core.Backend;
 import dev.retrograd.core.BackendOptions;
+import dev.retrograd.core.BackendOptions.Attention;
+import dev.retrograd.core.BackendOptions.Convolutions;
 import dev.retrograd.core.BackendOptions.Products;
 import dev.retrograd.core.BackendProvider;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.cpu.CpuBackend;
+import java.util.Arrays;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.annotations.Level;
@@ -33,7 +38,8 @@ import org.openjdk.jmh.annotations.Warmup;
 public abstract class DeviceBenchmark {
     private static final String CPU = "cpu";
 
-    /// `cpu` or the kind of another device: `cuda`, its first one; `cuda+cublas` has cuBLAS do the products that it can.
+    /// `cpu` or the kind of another device: `cuda`, its first one. `cuda+cublas`, `cuda+cudnn` and `cuda+hopper` have cuBLAS, cuDNN or the kernels for compute capability 9.0 do what
+    /// they can, `cuda+auto` the fastest; `-f 0 -p backend=cuda,cuda+cublas` measures both in one process.
     @Param(CPU) public String backend;
 
     Backend device;
@@ -50,10 +56,25 @@ public abstract class DeviceBenchmark {
         if (kind.equals(CPU)) {
             return new CpuBackend();
         }
-        String[] parts = kind.split("\\+", 2);
-        BackendOptions options = BackendOptions.of(System.out::println).with(parts.length == 1 ? Products.PTX : Products.valueOf(parts[1].toUpperCase(Locale.ROOT)));
+        String[] parts = kind.split("\\+");
+        BackendOptions options = BackendOptions.of(System.out::println);
+        for (String who : Arrays.asList(parts).subList(1, parts.length)) {
+            options = with(options, who.toUpperCase(Locale.ROOT));
+        }
         return ServiceLoader.load(BackendProvider.class).stream().map(ServiceLoader.Provider::get).filter(p -> p.kind().equals(parts[0])).findFirst()
                 .orElseThrow(() -> new IllegalArgumentException("backend: must be cpu or a kind of device that the program knows, got " + kind)).open(0, options);
+    }
+
+    private static BackendOptions with(BackendOptions options, String who) {
+        Optional<Products> products = Stream.of(Products.values()).filter(p -> p.name().equals(who)).findFirst();
+        Optional<Convolutions> convolutions = Stream.of(Convolutions.values()).filter(c -> c.name().equals(who)).findFirst();
+        Optional<Attention> attention = Stream.of(Attention.values()).filter(a -> a.name().equals(who)).findFirst();
+        if (products.isEmpty() && convolutions.isEmpty()) {
+            throw new IllegalArgumentException("backend: what follows a + must be auto, ptx, hopper, cublas or cudnn, got " + who.toLowerCase(Locale.ROOT));
+        }
+        BackendOptions some = products.map(options::with).orElse(options);
+        BackendOptions more = convolutions.map(some::with).orElse(some);
+        return attention.map(more::with).orElse(more);
     }
 
     /// Makes the operands, and checks a result.

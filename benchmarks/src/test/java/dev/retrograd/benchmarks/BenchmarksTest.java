@@ -49,6 +49,8 @@ class BenchmarksTest {
 
     @Test void unknownBackendsAreRefusedByName() {
         assertEquals("backend: must be cpu or a kind of device that the program knows, got tpu", assertThrows(IllegalArgumentException.class, () -> DeviceBenchmark.open("tpu")).getMessage());
+        assertEquals("backend: what follows a + must be auto, ptx, hopper, cublas or cudnn, got mkl",
+                assertThrows(IllegalArgumentException.class, () -> DeviceBenchmark.open("cuda+cublas+cudnn+mkl")).getMessage());
     }
 
     @Test void recomputingChangesNoBitAndTakesLessMemory() throws IOException {

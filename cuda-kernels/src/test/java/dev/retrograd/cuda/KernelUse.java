@@ -14,8 +14,9 @@ import java.util.regex.Pattern;
 /// @param threads of a block
 /// @param registers of a thread
 /// @param sharedBytes of a block
+/// @param staticBytes of these, those that the text reserves
 /// @param spilledBytes stored and loaded because registers ran out
-record KernelUse(String name, int threads, int registers, int sharedBytes, int spilledBytes) {
+record KernelUse(String name, int threads, int registers, int sharedBytes, int staticBytes, int spilledBytes) {
     private static final Pattern REPORT = Pattern.compile(
             "Compiling entry function '(\\w+)'.*?(\\d+) bytes spill stores, (\\d+) bytes spill loads.*?Used (\\d+) registers(?:[^\\n]*?(\\d+) bytes smem)?[^\\n]*", Pattern.DOTALL);
     /// An entry that says how many threads its blocks have.
@@ -57,7 +58,8 @@ record KernelUse(String name, int threads, int registers, int sharedBytes, int s
         return REPORT.matcher(log).results().map(m -> {
             String name = m.group(1);
             int fixed = m.group(5) == null ? 0 : Integer.parseInt(m.group(5));
-            return new KernelUse(name, bounds.getOrDefault(name, name.startsWith("attention") ? ATTENTION_THREADS : Launcher.THREADS), Integer.parseInt(m.group(4)), fixed + dynamic(name), Integer.parseInt(m.group(2)) + Integer.parseInt(m.group(3)));
+            return new KernelUse(name, bounds.getOrDefault(name, name.startsWith("attention") ? ATTENTION_THREADS : Launcher.THREADS), Integer.parseInt(m.group(4)), fixed + dynamic(name), fixed,
+                    Integer.parseInt(m.group(2)) + Integer.parseInt(m.group(3)));
         }).toList();
     }
 

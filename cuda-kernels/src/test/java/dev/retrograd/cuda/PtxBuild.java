@@ -47,6 +47,7 @@ public final class PtxBuild {
             return;
         }
         Map<Path, List<Path>> families = sources(module).stream().collect(Collectors.groupingBy(s -> file(module, s), TreeMap::new, Collectors.toList()));
+        boolean changed = false;
         for (Map.Entry<Path, List<Path>> family : families.entrySet()) {
             Map<String, String> packed = Files.exists(family.getKey()) ? packed(family.getKey()) : Map.of();
             Map<String, String> before = new TreeMap<>();
@@ -62,7 +63,11 @@ public final class PtxBuild {
             if (!wanted.equals(packed)) {
                 write(String.join("", wanted.values()), family.getKey());
                 System.out.println(family.getKey());
+                changed |= !after.equals(before);
             }
+        }
+        if (changed) {
+            System.out.println("now docs/ptx.md is of other PTX; once it is compiled in (mvn test-compile), write it anew: " + PtxReport.COMMAND);
         }
     }
 

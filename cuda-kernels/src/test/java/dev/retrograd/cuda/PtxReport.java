@@ -5,92 +5,97 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.EnumMap;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
-import java.util.stream.Collectors;
+import java.util.Optional;
 
-/// What every kernel but those for one architecture only takes of every GPU that it is for: gives the checked-in PTX to the ptxas on the path, and prints registers, shared memory,
-/// occupancy and spills. The module's README has the command and the table.
+/// What kernels take of every GPU that they are for: gives the checked-in PTX to the ptxas on the path.
 ///
-/// Arguments: `--all` for a line of every entry, then architectures (`sm_80 sm_90`); none for all of them.
+/// With `--page` it writes `docs/ptx.md` anew: modules whose text is that of the page keep their rows. Otherwise it prints a line of every entry, of the modules and for the
+/// architectures that are named, or of all (`norm sm_80 sm_90`).
 public final class PtxReport {
-    private static final Pattern TILE = Pattern.compile("Tile\\d+x\\d+");
+    /// What writes the page, for messages.
+    static final String COMMAND = "java -cp \"core/target/classes:cuda-kernels/target/classes:cuda-kernels/target/test-classes:$(find ~/.m2 -name 'xz-1.12.jar')\" "
+            + "dev.retrograd.cuda.PtxReport --page";
 
     private PtxReport() {
     }
 
-    /// Prints the report.
-    ///
     /// @throws IOException if ptxas is missing or refuses a text
     public static void main(String[] arguments) throws IOException, InterruptedException {
         List<String> given = List.of(arguments);
         Path module = Files.isDirectory(Path.of("src/main/cuda")) ? Path.of("") : Path.of("cuda-kernels");
-        Map<Multiprocessor, Map<String, List<KernelUse>>> all = new EnumMap<>(Multiprocessor.class);
+        List<String> modules = PtxBuild.sources(module).stream().map(PtxBuild::name).toList();
+        if (given.equals(List.of("--page"))) {
+            write(PtxPage.file(module), modules);
+            return;
+        }
+        boolean every = given.stream().allMatch(a -> a.startsWith("sm_"));
+        for (String name : modules.stream().filter(m -> every || given.contains(m)).toList()) {
+            for (Multiprocessor m : architectures(name)) {
+                if (given.stream().noneMatch(a -> a.startsWith("sm_")) || given.contains(m.toString())) {
+                    use(name, m).forEach(k -> System.out.println(line(m, k)));
+                }
+            }
+        }
+    }
+
+    private static void write(Path file, List<String> modules) throws IOException, InterruptedException {
+        String compiler = compiler().orElseThrow(() -> new IOException("no ptxas on the path"));
+        Optional<PtxPage> before = Files.exists(file) ? Optional.of(PtxPage.parse(Files.readString(file))).filter(p -> p.compiler().equals(compiler)) : Optional.empty();
+        List<PtxPage.Row> rows = new ArrayList<>();
+        for (String name : modules) {
+            Optional<PtxPage.Row> known = before.flatMap(p -> p.row(name)).filter(r -> r.hash().equals(PtxPage.hash(name)));
+            rows.add(known.isPresent() ? known.get() : row(name, Multiprocessor.values()));
+        }
+        Files.writeString(file, new PtxPage(compiler, rows).text());
+        System.out.println(file);
+    }
+
+    /// A module's row of the page.
+    ///
+    /// @param among architectures whose cells are filled, where the module is for them
+    static PtxPage.Row row(String name, Multiprocessor... among) throws IOException, InterruptedException {
+        List<String> cells = new ArrayList<>();
+        int entries = 0;
+        int spilled = 0;
         for (Multiprocessor m : Multiprocessor.values()) {
-            if (given.stream().noneMatch(a -> a.startsWith("sm_")) || given.contains(m.toString())) {
-                all.put(m, use(module, m));
-            }
+            boolean asked = Arrays.asList(among).contains(m) && architectures(name).contains(m);
+            List<KernelUse> all = asked ? use(name, m) : List.of();
+            entries = Math.max(entries, all.size());
+            spilled += all.stream().mapToInt(KernelUse::spilledBytes).sum();
+            cells.add(asked ? PtxPage.cell(m, all) : PtxPage.NONE);
         }
-        if (given.contains("--all")) {
-            all.forEach((m, families) -> families.values().stream().flatMap(List::stream).forEach(k -> System.out.println(line(m, k))));
-        }
-        table(all).forEach(System.out::println);
+        return new PtxPage.Row(name, PtxPage.hash(name), entries, spilled, cells);
     }
 
-    private static String line(Multiprocessor m, KernelUse k) {
-        return m + " " + k.name() + ": " + k.registers() + " registers, " + k.sharedBytes() + " bytes shared, " + k.spilledBytes() + " bytes spilled, " + k.blocks(m) + " blocks of "
-                + k.threads() + " threads at once, " + k.occupancy(m) + " % of the warps";
+    /// Those that a module is for.
+    static List<Multiprocessor> architectures(String name) {
+        return PtxText.hopper(name) ? List.of(Multiprocessor.SM_90) : List.of(Multiprocessor.values());
     }
 
-    /// The entries of every family, those of one tile shape together.
-    private static Map<String, List<KernelUse>> use(Path module, Multiprocessor m) throws IOException, InterruptedException {
-        Map<String, List<KernelUse>> families = new TreeMap<>();
-        for (Path source : PtxBuild.sources(module)) {
-            String name = PtxBuild.name(source);
-            String text = PtxText.read(name);
-            if (!PtxText.hopper(name)) {
-                KernelUse.of(text, ptxas(text, m.toString())).forEach(k -> families.computeIfAbsent(group(name, k.name()), _ -> new ArrayList<>()).add(k));
-            }
-        }
-        return families;
-    }
-
-    private static String group(String module, String entry) {
-        Matcher tile = TILE.matcher(entry);
-        return PtxText.family(module) + (tile.find() ? ", " + tile.group().substring("Tile".length()) : "");
-    }
-
-    private static String ptxas(String text, String architecture) throws IOException, InterruptedException {
+    private static List<KernelUse> use(String name, Multiprocessor m) throws IOException, InterruptedException {
+        String text = PtxText.read(name);
         Path file = Files.createTempFile("retrograd", ".ptx");
         try {
             Files.writeString(file, text);
-            return PtxBuild.run("ptxas", "-v", "-arch=" + architecture, "-o", "/dev/null", file.toString());
+            return KernelUse.of(text, PtxBuild.run("ptxas", "-v", "-arch=" + m + (PtxText.hopper(name) ? "a" : ""), "-o", "/dev/null", file.toString()));
         } finally {
             Files.delete(file);
         }
     }
 
-    /// A row for each family, a column for each architecture: most registers, least occupancy; then what is spilled.
-    private static List<String> table(Map<Multiprocessor, Map<String, List<KernelUse>>> all) {
-        List<String> lines = new ArrayList<>();
-        lines.add("| kernels | entries |" + all.keySet().stream().map(m -> " " + m + " |").collect(Collectors.joining()));
-        lines.add("|---|---|" + "---|".repeat(all.size()));
-        Map<String, List<KernelUse>> first = all.values().iterator().next();
-        first.forEach((family, entries) -> lines.add("| " + family + " | " + entries.size() + " |"
-                + all.entrySet().stream().map(e -> " " + cell(e.getKey(), e.getValue().get(family)) + " |").collect(Collectors.joining())));
-        lines.add("");
-        List<String> spills = new ArrayList<>();
-        all.forEach((m, families) -> families.values().stream().flatMap(List::stream).filter(k -> k.spilledBytes() > 0)
-                .forEach(k -> spills.add(m + " " + k.name() + " " + k.spilledBytes() + " bytes")));
-        lines.add("Spills: " + (spills.isEmpty() ? "none." : String.join(", ", spills) + "."));
-        return lines;
+    /// What ptxas on the path calls itself; empty if there is none.
+    static Optional<String> compiler() throws InterruptedException {
+        try {
+            return PtxBuild.run("ptxas", "--version").lines().filter(l -> l.startsWith("Cuda compilation tools")).findFirst();
+        } catch (IOException e) {
+            return Optional.empty();
+        }
     }
 
-    private static String cell(Multiprocessor m, List<KernelUse> entries) {
-        return entries.stream().mapToInt(KernelUse::registers).max().orElseThrow() + ", " + entries.stream().mapToInt(k -> k.occupancy(m)).min().orElseThrow() + " %";
+    private static String line(Multiprocessor m, KernelUse k) {
+        return m + " " + k.name() + ": " + k.registers() + " registers, " + k.sharedBytes() + " bytes shared, " + k.spilledBytes() + " bytes spilled, " + k.blocks(m) + " blocks of "
+                + k.threads() + " threads at once, " + k.occupancy(m) + " % of the warps";
     }
 }

@@ -16,18 +16,21 @@ public final class KernelCheck {
     private final Backend cpu;
     private final long seed;
     private final Pattern names;
+    private final boolean roundsTwice;
     private final Consumer<Finding> listener;
     private boolean answers = true;
 
     /// @param cpu computes in float32
     /// @param seed of all inputs
     /// @param names what names of cases must contain
+    /// @param roundsTwice whether another library does products, whose results are rounded before what follows them
     /// @param listener hears of each finding as it is made
-    public KernelCheck(Backend device, Backend cpu, long seed, Pattern names, Consumer<Finding> listener) {
+    public KernelCheck(Backend device, Backend cpu, long seed, Pattern names, boolean roundsTwice, Consumer<Finding> listener) {
         this.device = device;
         this.cpu = cpu;
         this.seed = seed;
         this.names = names;
+        this.roundsTwice = roundsTwice;
         this.listener = listener;
     }
 
@@ -36,7 +39,11 @@ public final class KernelCheck {
         Precision precision = device.precision();
         for (ContractCase c : chosen(ContractCase.all(precision))) {
             report("kernels " + precision, c.toString(), () -> {
-                c.run(device, seed);
+                if (roundsTwice) {
+                    c.runRoundingTwice(device, seed);
+                } else {
+                    c.run(device, seed);
+                }
                 return "";
             });
         }

@@ -44,8 +44,6 @@ final class GpuCheck implements Callable<Integer> {
     private static final int STEPS = 50;
     private static final int QUICK_STEPS = 2;
     private static final int UPDATES = 3;
-    /// Cases of plain products.
-    private static final Pattern PRODUCTS = Pattern.compile("(?i)matmul");
 
     /// Parts of the check.
     enum Part { KERNELS, TRAINING, FULL_SIZE }
@@ -104,7 +102,7 @@ final class GpuCheck implements Callable<Integer> {
             }
         }
         if (wanted.contains(Part.KERNELS)) {
-            library(chosen().getFirst(), inputs);
+            Others.LIBRARIES.forEach(o -> others(o, chosen().getFirst(), names, inputs));
         }
         TrainingCheck training = new TrainingCheck(device, output);
         Files.createDirectories(output);
@@ -119,7 +117,7 @@ final class GpuCheck implements Callable<Integer> {
         }
         if (wanted.contains(Part.KERNELS)) {
             report.write(output);
-            hopper(names, inputs);
+            chosen().stream().filter(p -> p.activations() != DType.F32).findFirst().ifPresent(p -> Others.WARPGROUPS.forEach(o -> others(o, p, names, inputs)));
         }
         report.write(output);
         out.println(report.summary() + "; report: " + output.resolve("report.md"));
@@ -168,49 +166,46 @@ final class GpuCheck implements Callable<Integer> {
 
     private void kernels(Backend backend, Pattern names, long inputs) {
         try (Backend cpu = new CpuBackend()) {
-            new KernelCheck(backend, cpu, inputs, names, this::report).run();
+            new KernelCheck(backend, cpu, inputs, names, false, this::report).run();
         }
     }
 
-    /// The products that cuBLAS can do, by cuBLAS; a host without it is told so.
-    private void library(Precision precision, long inputs) {
-        try (Opened opened = open(precision, o -> o.with(Products.CUBLAS)); Backend cpu = new CpuBackend()) {
-            new KernelCheck(opened.backend(), cpu, inputs, PRODUCTS, f -> report(new Finding(f.section() + " by cuBLAS", f.name(), f.passed(), f.detail(), f.seconds()))).run();
-        } catch (IllegalStateException e) {
-            spec.commandLine().getOut().println("\nproducts by cuBLAS were not checked: " + e.getMessage());
-        }
+    /// Kernels that are used only where they are asked for.
+    ///
+    /// @param by whom, in the findings' names
+    /// @param kinds what names of cases must match
+    /// @param roundsTwice as {@link KernelCheck}
+    private record Others(String what, String by, UnaryOperator<BackendOptions> options, KernelRates.Kind rates, String kinds, boolean roundsTwice) {
+        private static final String PRODUCTS = "(?i)(?=.*(matmul|linear))";
+        private static final String CONVOLUTIONS = "(?i)(?=.*convolution)";
+        /// Of NVIDIA's libraries.
+        private static final List<Others> LIBRARIES = List.of(new Others("products", "by cuBLAS", o -> o.with(Products.CUBLAS), KernelRates.Kind.PRODUCTS, PRODUCTS, true),
+                new Others("convolutions", "by cuDNN", o -> o.with(Convolutions.CUDNN), KernelRates.Kind.CONVOLUTIONS, CONVOLUTIONS, true));
+        /// Of Hopper's warpgroups.
+        private static final List<Others> WARPGROUPS = List.of(new Others("products", "on warpgroups", o -> o.with(Products.HOPPER), KernelRates.Kind.PRODUCTS, PRODUCTS, false),
+                new Others("convolutions", "on warpgroups", o -> o.with(Convolutions.HOPPER), KernelRates.Kind.CONVOLUTIONS, CONVOLUTIONS, false),
+                new Others("attention", "on warpgroups", o -> o.with(Attention.HOPPER), KernelRates.Kind.ATTENTION, "(?i)(?=.*attention)", false));
     }
 
-    /// What Hopper's warpgroups do where they are asked to, and the rates beside those of the kernels that are used otherwise. After all else, and in contexts of
-    /// their own: a kernel that is stopped takes its context along.
-    private void hopper(Pattern names, long inputs) {
-        hopper("products", o -> o.with(Products.HOPPER), KernelRates.Kind.PRODUCTS, "(?i)(?=.*(matmul|linear))", names, inputs);
-        hopper("convolutions", o -> o.with(Convolutions.HOPPER), KernelRates.Kind.CONVOLUTIONS, "(?i)(?=.*convolution)", names, inputs);
-        hopper("attention", o -> o.with(Attention.HOPPER), KernelRates.Kind.ATTENTION, "(?i)(?=.*attention)", names, inputs);
-    }
-
-    private void hopper(String what, UnaryOperator<BackendOptions> options, KernelRates.Kind kind, String kinds, Pattern names, long inputs) {
-        Optional<Precision> precision = chosen().stream().filter(p -> p.activations() != DType.F32).findFirst();
-        if (precision.isEmpty()) {
-            return;
-        }
+    /// What the host's libraries and Hopper's warpgroups do where they are asked to, and the rates beside those of the kernels that are used otherwise; a host that lacks them is told
+    /// so. Warpgroups come last, and in contexts of their own: a kernel that is stopped takes its context along.
+    private void others(Others o, Precision precision, Pattern names, long inputs) {
         PrintWriter out = spec.commandLine().getOut();
-        try (Opened _ = open(precision.get(), options)) {
+        try (Opened _ = open(precision, o.options)) {
             out.flush();
         } catch (IllegalStateException e) {
-            out.println("\nnot checked, " + what + " on warpgroups: " + e.getMessage());
+            out.println("\nnot checked, " + o.what + " " + o.by + ": " + e.getMessage());
             return;
         }
-        String by = " on warpgroups";
-        check(what + by, "rates in " + precision.get(), () -> {
+        check(o.what + " " + o.by, "rates in " + precision, () -> {
             List<KernelRates.Rate> baseline;
-            try (Opened opened = open(precision.get())) {
-                baseline = KernelRates.measure(opened.backend(), kind, arch != RandomModel.Arch.TINY);
+            try (Opened opened = open(precision)) {
+                baseline = KernelRates.measure(opened.backend(), o.rates, arch != RandomModel.Arch.TINY);
             }
-            try (Opened opened = open(precision.get(), options); Backend cpu = new CpuBackend()) {
-                Pattern of = Pattern.compile("(?=.*(" + names + "))" + kinds);
-                new KernelCheck(opened.backend(), cpu, inputs, of, f -> report(new Finding(f.section() + by, f.name(), f.passed(), f.detail(), f.seconds()))).run();
-                return KernelRates.beside(KernelRates.measure(opened.backend(), kind, arch != RandomModel.Arch.TINY), baseline, "mma.sync");
+            try (Opened opened = open(precision, o.options); Backend cpu = new CpuBackend()) {
+                Pattern of = Pattern.compile("(?=.*(" + names + "))" + o.kinds);
+                new KernelCheck(opened.backend(), cpu, inputs, of, o.roundsTwice, f -> report(new Finding(f.section() + " " + o.by, f.name(), f.passed(), f.detail(), f.seconds()))).run();
+                return KernelRates.beside(KernelRates.measure(opened.backend(), o.rates, arch != RandomModel.Arch.TINY), baseline, "the program's own");
             }
         });
     }

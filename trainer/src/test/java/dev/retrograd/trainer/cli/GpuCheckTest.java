@@ -49,7 +49,8 @@ class GpuCheckTest {
         CommandLineRun run = CommandLineRun.of("gpu-check", "--device=emulated", "--parts=kernels", "--cases=matrix linearLayersOfASize (7|13)|softmaxOverRowsOfASize 7|longSums|convolution .*Stride", "--output=" + output);
         run.succeeds();
         assertTrue(run.out().startsWith("device emulated:0 (PTX emulator, compute capability 8.0, 4.0 GiB, driver for CUDA 12.6), seed "), run.out());
-        assertTrue(run.out().contains("products by cuBLAS were not checked: cuda: --gemm cublas needs cuBLAS"), run.out());
+        assertTrue(run.out().contains("not checked, products by cuBLAS: cuda: --gemm cublas needs cuBLAS"), run.out());
+        assertTrue(run.out().contains("not checked, convolutions by cuDNN: cuda: --conv cudnn needs cuDNN 9 or 8, and none was found"), run.out());
         assertTrue(run.out().contains("not checked, products on warpgroups: cuda: --gemm hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0"), run.out());
         assertTrue(run.out().contains("not checked, convolutions on warpgroups: cuda: --conv hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0"), run.out());
         assertTrue(run.out().contains("not checked, attention on warpgroups: cuda: --attention hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0"), run.out());
@@ -80,7 +81,7 @@ class GpuCheckTest {
     @Test void shapesOfTheModelAgreeBetweenTwoBackends() {
         List<Finding> findings = new ArrayList<>();
         try (Backend one = new CpuBackend(); Backend other = new CpuBackend()) {
-            new KernelCheck(one, other, 1, Pattern.compile("8x4096x77x40|linear 154x768|norms 512|convolution 3x3 64x64x4 |low-rank matrix|GEGLU 512"), findings::add).run();
+            new KernelCheck(one, other, 1, Pattern.compile("8x4096x77x40|linear 154x768|norms 512|convolution 3x3 64x64x4 |low-rank matrix|GEGLU 512"), false, findings::add).run();
         }
         assertEquals(List.of(), findings.stream().filter(f -> !f.passed()).toList());
         assertEquals(7, findings.size(), () -> findings.stream().map(Finding::name).toList().toString());
