@@ -17,6 +17,8 @@ import java.util.List;
 public final class Launcher {
 
     private static final String MAIN = "dev.retrograd.trainer.cli.Main";
+    /** Tensors lie outside the heap; the default collector would let what the first seconds leave behind grow to a gigabyte before it looks at it. */
+    private static final String COLLECTOR = "-XX:+UseSerialGC";
 
     private Launcher() {}
 
@@ -62,7 +64,11 @@ public final class Launcher {
     private static List<String> command(JdkHome jdk, String[] args) throws IOException {
         List<String> command = new ArrayList<>();
         command.add(jdk.java().toString());
-        command.addAll(jvmArguments());
+        List<String> given = jvmArguments();
+        if (!choosesCollector(String.join(" ", given) + " " + System.getenv("JDK_JAVA_OPTIONS") + " " + System.getenv("JAVA_TOOL_OPTIONS"))) {
+            command.add(COLLECTOR);
+        }
+        command.addAll(given);
         command.addAll(Arrays.asList("--add-modules", JdkHome.VECTOR_MODULE, "--enable-native-access=ALL-UNNAMED"));
         Path self = Paths.get("/proc/self");
         if (self.toFile().exists()) {
@@ -71,6 +77,11 @@ public final class Launcher {
         command.addAll(Arrays.asList("-cp", System.getProperty("java.class.path"), MAIN));
         command.addAll(Arrays.asList(args));
         return command;
+    }
+
+    /** Two collectors are an error to a JVM, so the user's choice is the only one. */
+    static boolean choosesCollector(String options) {
+        return options.matches("(?s).*-XX:[+-]Use\\w+GC\\b.*");
     }
 
     /** What the user gave this JVM, {@code -Xmx} for example; a debugger's port can be taken only once. */

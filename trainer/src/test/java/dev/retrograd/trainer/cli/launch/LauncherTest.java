@@ -1,6 +1,7 @@
 package dev.retrograd.trainer.cli.launch;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.DataInputStream;
@@ -53,8 +54,17 @@ class LauncherTest {
     void missingFlagsAreSuppliedAndGivenOnesKept() throws IOException, InterruptedException {
         assertEquals(0, start(List.of("-Xmx123m"), "info"));
         String info = Files.readString(out());
-        assertTrue(info.contains("flags    -Xmx123m --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED\n"), info);
+        assertTrue(info.contains("flags    -XX:+UseSerialGC -Xmx123m --add-modules=jdk.incubator.vector --enable-native-access=ALL-UNNAMED\n"), info);
         assertEquals("", Files.readString(err()));
+    }
+
+    @Test
+    void aCollectorOfTheUsersIsTheOnlyOne() throws IOException, InterruptedException {
+        assertEquals(0, start(List.of("-XX:+UseParallelGC"), "info"));
+        String info = Files.readString(out());
+        assertTrue(info.contains("flags    -XX:+UseParallelGC --add-modules="), info);
+        assertTrue(Launcher.choosesCollector("null -Xmx1g -XX:+UseZGC"));
+        assertFalse(Launcher.choosesCollector("-Xmx1g -XX:+UseStringDeduplication null"));
     }
 
     @Test
