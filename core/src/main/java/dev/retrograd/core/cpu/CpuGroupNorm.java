@@ -7,6 +7,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import dev.retrograd.core.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
@@ -88,8 +89,8 @@ final class CpuGroupNorm {
         double[] partial = new double[chunks.images() * perImage * groups * 2];
         MemorySegment in = CpuMemory.data(x);
         double[] pivot = new double[chunks.images() * channels];
-        for (int i = 0; i < pivot.length; i++) {
-            pivot[i] = in.get(JAVA_FLOAT, chunks.byteOffset(i / channels, 0) + i % channels / width * width * 4L);
+        for (int first = 0; first < pivot.length; first += width) {
+            Arrays.fill(pivot, first, first + width, in.get(JAVA_FLOAT, chunks.byteOffset(first / channels, 0) + first % channels * 4L));
         }
         chunks.forEach(workers, (image, chunk, from, to) -> {
             double[] sums = new double[2 * channels];
@@ -131,15 +132,28 @@ final class CpuGroupNorm {
     private static void addGroups(double[] sums, int groups, int width, double[] partial, int at) {
         int channels = groups * width;
         for (int g = 0; g < groups; g++) {
-            double first = 0;
-            double second = 0;
-            for (int c = g * width; c < (g + 1) * width; c++) {
-                first += sums[c];
-                second += sums[channels + c];
-            }
-            partial[at + 2 * g] = first;
-            partial[at + 2 * g + 1] = second;
+            partial[at + 2 * g] = sum(sums, g * width, width);
+            partial[at + 2 * g + 1] = sum(sums, channels + g * width, width);
         }
+    }
+
+    /// In four chains, as one would wait for each addition.
+    private static double sum(double[] values, int from, int count) {
+        double a = 0;
+        double b = 0;
+        double c = 0;
+        double d = 0;
+        int i = from;
+        for (int end = from + count - 3; i < end; i += 4) {
+            a += values[i];
+            b += values[i + 1];
+            c += values[i + 2];
+            d += values[i + 3];
+        }
+        for (; i < from + count; i++) {
+            a += values[i];
+        }
+        return a + b + (c + d);
     }
 
     private static double total(double[] partial, int image, int chunksPerImage, int groups, int group, int which) {
@@ -232,14 +246,15 @@ final class CpuGroupNorm {
         MemorySegment gammas = CpuMemory.data(gamma);
         MemorySegment rstds = CpuMemory.data(rstd);
         double[] centre = centres(chunks, mean);
+        double[] weights = new double[channels];
+        Arrays.setAll(weights, c -> gammas.getAtIndex(JAVA_FLOAT, c));
         double[] partial = new double[chunks.images() * perImage * groups * 2];
         chunks.forEach(workers, (image, chunk, from, to) -> {
             before.rows(image, from, to);
             double[] sums = channelGradients(chunks, image, from, to, in, gradient, centre);
             for (int c = 0; c < channels; c++) {
-                double weight = gammas.getAtIndex(JAVA_FLOAT, c);
-                sums[c] *= weight;
-                sums[channels + c] *= weight;
+                sums[c] *= weights[c];
+                sums[channels + c] *= weights[c];
             }
             addGroups(sums, groups, width, partial, (image * perImage + chunk) * groups * 2);
         });
@@ -248,14 +263,16 @@ final class CpuGroupNorm {
         float[] slope = new float[size];
         Affine affine = new Affine(size);
         double n = (double) chunks.rows() * width;
-        for (int i = 0; i < size; i++) {
-            int image = i / channels;
-            int g = i % channels / width;
+        for (int first = 0; first < size; first += width) {
+            int image = first / channels;
+            int g = first % channels / width;
             double r = rstds.getAtIndex(JAVA_FLOAT, (long) image * groups + g);
-            affine.centre[i] = (float) centre[i];
-            affine.scale[i] = (float) (r * gammas.getAtIndex(JAVA_FLOAT, i % channels));
-            affine.offset[i] = (float) (-r * total(partial, image, perImage, groups, g, 0) / n);
-            slope[i] = (float) (-r * r * r * total(partial, image, perImage, groups, g, 1) / n);
+            Arrays.fill(affine.offset, first, first + width, (float) (-r * total(partial, image, perImage, groups, g, 0) / n));
+            Arrays.fill(slope, first, first + width, (float) (-r * r * r * total(partial, image, perImage, groups, g, 1) / n));
+            for (int i = first; i < first + width; i++) {
+                affine.centre[i] = (float) centre[i];
+                affine.scale[i] = (float) (r * weights[i - image * channels]);
+            }
         }
         MemorySegment out = CpuMemory.data(dx);
         chunks.forEach(workers, (image, _, from, to) ->
@@ -327,8 +344,9 @@ final class CpuGroupNorm {
         int groups = mean.shape().channels();
         MemorySegment means = CpuMemory.data(mean);
         double[] centre = new double[chunks.images() * channels];
-        for (int i = 0; i < centre.length; i++) {
-            centre[i] = means.getAtIndex(JAVA_FLOAT, (long) (i / channels) * groups + i % channels / (channels / groups));
+        int width = channels / groups;
+        for (int i = 0; i < chunks.images() * groups; i++) {
+            Arrays.fill(centre, i * width, (i + 1) * width, means.getAtIndex(JAVA_FLOAT, i));
         }
         return centre;
     }

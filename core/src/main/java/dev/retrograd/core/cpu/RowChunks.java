@@ -29,7 +29,10 @@ record RowChunks(int images, long rows, int channels, long rowsPerChunk) {
     }
 
     private static RowChunks of(int images, long rows, int channels) {
-        return new RowChunks(images, rows, channels, Math.max(1, CHUNK / Math.max(1, channels)));
+        long chunks = Math.ceilDiv(rows * channels, CHUNK);
+        // as many for each of two or four threads, the last of them not a mere rest
+        long even = chunks > 1 ? Math.ceilDiv(chunks, 4) * 4 : 1;
+        return new RowChunks(images, rows, channels, Math.max(1, Math.ceilDiv(rows, even)));
     }
 
     int chunksPerImage() {

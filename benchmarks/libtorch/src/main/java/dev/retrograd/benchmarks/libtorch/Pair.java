@@ -45,11 +45,11 @@ record Pair(String name, double flop, Runnable ours, List<Way> theirs) {
 
     /// Measures all sides in turn, round after round, so that whatever slows the machine down slows all of them down.
     ///
-    /// @param seconds of measurement, after a fifth as much to warm up
+    /// @param seconds of measurement, after as much to warm each side up: the JVM compiles a loop for good within its first second or two
     Result measure(double seconds) {
         List<Runnable> sides = new ArrayList<>(List.of(ours));
         theirs.forEach(w -> sides.add(w.run()));
-        int[] repeats = sides.stream().mapToInt(s -> warm(s, seconds / 5 / sides.size())).toArray();
+        int[] repeats = sides.stream().mapToInt(s -> warm(s, seconds)).toArray();
         List<double[]> rounds = new ArrayList<>();
         long end = System.nanoTime() + (long) (seconds * 1e9);
         while (System.nanoTime() < end || rounds.size() < 5) {
