@@ -15,6 +15,9 @@ import dev.retrograd.core.Unary;
 import dev.retrograd.core.contract.ContractCase;
 import dev.retrograd.core.testing.RandomValues;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
@@ -28,6 +31,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -228,6 +232,29 @@ class HopperProductsTest {
                 assertTrue(driver.launched().stream().noneMatch(l -> l.startsWith("lora")), driver.launched().toString());
             }
         }
+    }
+
+    /// Under `--gemm auto`; what it says of a layer whose update is zero yet holds as well when it is not.
+    @Test void lowRankLayersAreDoneByTheFasterWay(@TempDir Path folder) throws IOException {
+        Path run = folder.resolve("kernel-choices.txt");
+        EmulatedDriver driver = EmulatedDriver.hopper(DEVICE_BYTES);
+        ScriptedClock clock = new ScriptedClock().then(2, 1).then(1, 2);
+        BackendOptions auto = options(Precision.BF16).with(BackendOptions.Products.AUTO).keeping(Optional.of(run), Optional.empty());
+        try (CudaBackend b = CudaBackend.open(clock.on(driver), auto, Providers.Libraries.NONE)) {
+            Tensor x = tensor(b, DType.BF16, random.normal(16 * 24), 16, 24);
+            Tensor w = tensor(b, DType.BF16, random.normal(40 * 24), 40, 24);
+            Tensor down = tensor(b, DType.BF16, random.normal(4 * 24), 4, 24);
+            Tensor up = b.zeros("up", new Spec(Shape.of(40, 4), DType.BF16));
+            Tensor low = b.empty("low", new Spec(Shape.of(16, 4), DType.BF16));
+            Tensor y = b.empty("y", new Spec(Shape.of(16, 40), DType.BF16));
+            b.loraLinear(x, w, down, up, 1, low, y);
+            b.fill(up, 0.5);
+            b.loraLinear(x, w, down, up, 1, low, y);
+            b.loraLinearBackwardInput(y, w, down, up, 1, b.empty("dlow", low.spec()), b.empty("dx", x.spec()));
+        }
+        assertEquals(List.of(), clock.left());
+        List<String> lines = Files.readAllLines(run);
+        assertEquals(List.of("lora fwd BF16 BF16 16x40x24 rank 4 = hopper", "lora bwd_input BF16 BF16 16x24x40 rank 4 = ptx"), lines.subList(3, lines.size()));
     }
 
     @Test void whatBulkCopiesCannotReadGoesToTheBaseline() {
