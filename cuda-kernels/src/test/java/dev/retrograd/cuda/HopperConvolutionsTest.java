@@ -122,7 +122,7 @@ class HopperConvolutionsTest {
         Tensor pixels = tensor(hopper, type, xs, x.toArray());
         Tensor weight = tensor(hopper, type, ws, w.toArray());
         assertTrue(HopperConvolutions.takes(type, spec, true, pixels, weight), spec.toString());
-        assertEquals(spec.stride() == 1, HopperConvolutions.takes(type, spec, false, pixels, weight), spec.toString());
+        assertEquals(spec.stride() <= Math.min(spec.kernelHeight(), spec.kernelWidth()), HopperConvolutions.takes(type, spec, false, pixels, weight), spec.toString());
         agree("conv2d " + spec, hopper, y, (b, r) -> b.conv2d(spec, tensor(b, type, xs, x.toArray()), tensor(b, type, ws, w.toArray()), r));
         agree("conv2d with bias " + spec, hopper, y, (b, r) -> b.conv2d(spec, tensor(b, type, xs, x.toArray()), tensor(b, type, ws, w.toArray()), b.floats("bias", Shape.of(out), bias), r));
         agree("conv2dBackwardInput " + spec, hopper, x, (b, r) -> b.conv2dBackwardInput(spec, tensor(b, type, dys, y.toArray()), tensor(b, type, ws, w.toArray()), r));
@@ -139,6 +139,8 @@ class HopperConvolutionsTest {
         compare(ConvSpec.square(3, 2, 1), batch, height, width, in, out);
         compare(new ConvSpec(3, 3, 2, 0, 1, 0, 1), batch, height, width, in, out);
         compare(ConvSpec.square(1, 2, 0), batch, height, width, in, out);
+        compare(ConvSpec.square(2, 2, 0), batch, height, width, in, out);
+        compare(new ConvSpec(4, 3, 2, 2, 1, 1, 0), batch, height, width, in, out);
     }
 
     @ParameterizedTest @CsvSource({"1,5,7,8,16", "3,3,5,72,40"})
@@ -166,7 +168,7 @@ class HopperConvolutionsTest {
         assertTrue(HopperConvolutions.takes(DType.BF16, plain, false, even, even));
         assertFalse(HopperConvolutions.takes(DType.BF16, plain, true, odd, even));
         assertFalse(HopperConvolutions.takes(DType.BF16, plain, true, even, odd));
-        assertFalse(HopperConvolutions.takes(DType.BF16, ConvSpec.square(2, 2, 0), false, even, even));
+        assertFalse(HopperConvolutions.takes(DType.BF16, ConvSpec.square(1, 2, 0), false, even, even));
         assertFalse(HopperConvolutions.takes(DType.BF16, ConvSpec.square(2, 3, 0), true, even, even));
     }
 
