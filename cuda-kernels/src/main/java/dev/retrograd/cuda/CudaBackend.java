@@ -62,7 +62,7 @@ public final class CudaBackend implements Backend {
         CudaDriver driver = options.graphs() ? new GraphingDriver(below, options.notices()) : below;
         CudaDriver.Stream stream = driver.createStream();
         Precision precision = options.precision().orElse(CudaProvider.PRECISIONS.getFirst());
-        KernelChoices choices = new KernelChoices(Requirements.describe(driver.device()), () -> PtxText.stamp("matmul_bf16"), options.choices(), options.cache(), options.notices());
+        KernelChoices choices = new KernelChoices(Requirements.describe(driver.device()), PtxText::stamps, options.choices(), options.cache(), options.notices());
         boolean measures = options.tiles() == Tiles.MEASURED || options.tiles() == Tiles.AUTO && TileSpeeds.known(driver.device().computeCapability()).isEmpty();
         return new CudaBackend(driver, stream, precision, Providers.of(driver, stream, precision, options, libraries, choices), measures ? Optional.of(choices) : Optional.empty());
     }

@@ -183,6 +183,7 @@ final class Cudnn implements AutoCloseable {
         if (!c.possible()) {
             return Optional.empty();
         }
+        driver.handle(stream); // the library asks the current context what device it is
         MemorySegment x = made("cudnnCreateTensorDescriptor", functions.createTensor);
         MemorySegment w = made("cudnnCreateFilterDescriptor", functions.createFilter);
         MemorySegment y = made("cudnnCreateTensorDescriptor", functions.createTensor);

@@ -4,13 +4,16 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.TreeMap;
 import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import org.tukaani.xz.XZInputStream;
 
 /// The PTX in this jar. The texts of a family, those of `matmul.cu`, `matmul_bf16.cu`, …, follow one another in one compressed resource, since they share
@@ -19,6 +22,8 @@ import org.tukaani.xz.XZInputStream;
 final class PtxText {
     static final String ENDING = ".ptx.xz";
     private static final String HOPPER = "_sm90";
+    /// One of each family: their sources have the same headers.
+    private static final List<String> COMPETING = List.of("matmul_bf16", "convolution_bf16", "attention_64", "matmul_sm90_bf16", "convolution_sm90_bf16", "attention_sm90_bf16");
     private static final Pattern DIFFERENCE = Pattern.compile("%([a-z]+)([+-]\\d+)");
     private static final Pattern FIRST_LINE = Pattern.compile("^// (\\w+)\\.cu, SHA-256 ", Pattern.MULTILINE);
 
@@ -44,9 +49,17 @@ final class PtxText {
         }
     }
 
-    /// What tells a module's text from others: a line with the hash of its sources, and one with its compiler.
-    static String stamp(String module) {
-        return read(module).lines().limit(2).collect(Collectors.joining("; "));
+    /// What tells the kernels that compete with others from those of another version: a digest of the first lines of their modules, which have the hashes of the sources and the compiler.
+    static String stamps() {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            for (String module : COMPETING) {
+                read(module).lines().limit(2).forEach(line -> digest.update(line.getBytes(StandardCharsets.UTF_8)));
+            }
+            return HexFormat.of().formatHex(digest.digest());
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java has SHA-256", e);
+        }
     }
 
     /// What the names of a family's modules begin with: `matmul` of `matmul_bf16`, `matmul_sm90` of `matmul_sm90_bf16`.

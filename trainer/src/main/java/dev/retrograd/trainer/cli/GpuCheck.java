@@ -205,7 +205,7 @@ final class GpuCheck implements Callable<Integer> {
             try (Opened opened = open(precision, o.options); Backend cpu = new CpuBackend()) {
                 Pattern of = Pattern.compile("(?=.*(" + names + "))" + o.kinds);
                 new KernelCheck(opened.backend(), cpu, inputs, of, o.roundsTwice, f -> report(new Finding(f.section() + " " + o.by, f.name(), f.passed(), f.detail(), f.seconds()))).run();
-                return KernelRates.beside(KernelRates.measure(opened.backend(), o.rates, arch != RandomModel.Arch.TINY), baseline, "the program's own");
+                return KernelRates.beside(KernelRates.measure(opened.backend(), o.rates, arch != RandomModel.Arch.TINY), baseline, precision == Precision.F32 ? "ptx" : "mma.sync");
             }
         });
     }
