@@ -16,6 +16,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.function.LongConsumer;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -175,12 +176,15 @@ final class Ddpo implements Method {
         PpoLoss.Terms terms = loss.of(now, tape.constant(backend.floats("old", Shape.of(count), old)), advantages);
         Var losses = parts.guard().active()
                 ? terms.losses().plus(parts.guard().penalty(eps, () -> parts.chain().predict(step, x, context)).affine(parts.guard().coefficient(), 0)) : terms.losses();
-        for (float l : backend.toFloats(losses.value())) {
+        Supplier<float[]> lossValues = backend.startToFloats(losses.value());
+        Supplier<float[]> logValues = backend.startToFloats(now.value());
+        Supplier<float[]> ratios = backend.startToFloats(terms.ratio().value());
+        tape.backward(losses.apply(SumTo.all()).affine(weight, 0), gradients);
+        for (float l : lossValues.get()) {
             sums.loss += l;
         }
-        sums.kl += PpoLoss.approximateKl(backend.toFloats(now.value()), old) * count;
-        sums.clipped += loss.clippedShare(backend.toFloats(terms.ratio().value())) * count;
-        tape.backward(losses.apply(SumTo.all()).affine(weight, 0), gradients);
+        sums.kl += PpoLoss.approximateKl(logValues.get(), old) * count;
+        sums.clipped += loss.clippedShare(ratios.get()) * count;
     }
 
     /// The steps of this update: all, or a random share of them.

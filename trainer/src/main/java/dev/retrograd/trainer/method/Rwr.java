@@ -109,8 +109,9 @@ final class Rwr implements Method {
         SequencedMap<String, float[]> columns = new LinkedHashMap<>();
         try (Scope _ = backend.memory().open(MicroBatch.SCOPE); Tape tape = new Tape(backend, parts.policy())) {
             Var losses = losses(tape, update, part, tape.constant(update.context(prompts)));
-            columns.put(LOSSES, backend.toFloats(losses.value()));
+            Supplier<float[]> values = backend.startToFloats(losses.value());
             tape.backward(losses.apply(SumTo.all()).affine(1.0 / update.images(), 0), gradients);
+            columns.put(LOSSES, values.get());
         }
         done.accept(part.count());
         return new MicroBatch.Result(columns);
