@@ -39,6 +39,19 @@ class HopperTrainingTest {
         }
     }
 
+    /// Which attention kernels win is the emulator's whim; a run keeps to what it found.
+    @Test void aRunThatChoseKernelsByTimingGoesOnWithThem(@TempDir Path folder) throws IOException {
+        Path output = folder.resolve("run");
+        update(output, "hopper", List.of("--attention=auto"));
+        List<String> choices = Files.readAllLines(output.resolve("kernel-choices.txt"));
+        for (String way : List.of("forward", "backward")) {
+            assertTrue(choices.stream().anyMatch(l -> l.matches("attention " + way + " BF16 \\d+x4x4x8 to 77 keys = (ptx|hopper)")), choices.toString());
+        }
+        CommandLineRun.of("train", "--resume=" + output, "--updates=2").succeeds();
+        assertEquals(choices, Files.readAllLines(output.resolve("kernel-choices.txt")));
+        assertEquals("auto", new ObjectMapper().readTree(output.resolve("config.json").toFile()).findValue("attention").asText());
+    }
+
     @Test void devicesOfOtherKindsRefuseEachOption(@TempDir Path folder) {
         for (String option : HOPPER) {
             CommandLineRun.train("--device=emulated", option, "--output=" + folder.resolve("run")).failsWith(ExitCode.FAILED,
@@ -47,10 +60,10 @@ class HopperTrainingTest {
     }
 
     @Test void gpuCheckRunsTheKernelsLastAndComparesRates(@TempDir Path folder) {
-        CommandLineRun run = CommandLineRun.of("gpu-check", "--device=hopper", "--parts=kernels", "--precision=bf16", "--arch=tiny", "--cases=linearLayersOfASize 64|convolution .*WholeTiles",
-                "--output=" + folder.resolve("check"));
+        CommandLineRun run = CommandLineRun.of("gpu-check", "--device=hopper", "--parts=kernels", "--precision=bf16", "--arch=tiny",
+                "--cases=linearLayersOfASize 64|convolution .*WholeTiles|attention selfAttentionOverSoManyTokens 7", "--output=" + folder.resolve("check"));
         run.succeeds();
-        for (String what : List.of("products", "convolutions")) {
+        for (String what : List.of("products", "convolutions", "attention")) {
             assertTrue(run.out().matches("(?s).*kernels bf16 on warpgroups\n\\.+\n" + what + " on warpgroups\n  passed rates in bf16: .* TFLOP/s, .* times .*"), run.out());
         }
     }
