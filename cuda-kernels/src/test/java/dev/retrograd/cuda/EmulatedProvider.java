@@ -8,7 +8,7 @@ import dev.retrograd.cuda.emulator.EmulatedDriver;
 import java.util.Collections;
 import java.util.List;
 
-/// Two devices of the CUDA backend on the PTX emulator, whose streams work as late as they may, for tests of other modules that name it in `META-INF/services`: `--device emulated`.
+/// Two devices of the CUDA backend on the PTX emulator, whose streams work as late as they may (the first) or in any order that events allow (the second), for tests of other modules that name it in `META-INF/services`: `--device emulated`.
 public class EmulatedProvider implements BackendProvider {
     private static final int DEVICES = 2;
     static final long DEVICE_BYTES = 4L << 30;
@@ -31,6 +31,6 @@ public class EmulatedProvider implements BackendProvider {
 
     @Override public Backend open(int ordinal, BackendOptions options) {
         Requirements.present(kind(), ordinal, DEVICES);
-        return CudaProvider.open(driver().lazy(), options);
+        return CudaProvider.open(ordinal == 0 ? driver().lazy() : driver().shuffled(ordinal), options);
     }
 }

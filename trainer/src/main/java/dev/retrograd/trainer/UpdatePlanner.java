@@ -38,7 +38,8 @@ public final class UpdatePlanner implements AutoCloseable {
     ///
     /// @param bytes in all
     /// @param beside of them, what is no tensor's
-    public record Budget(long bytes, long beside) {
+    /// @param graphs whether CUDA graphs are among that
+    public record Budget(long bytes, long beside, boolean graphs) {
     }
 
     /// What makes micro-batches of one update alike in memory.
@@ -126,11 +127,14 @@ public final class UpdatePlanner implements AutoCloseable {
     private RecomputationPlan within(Budget allowed, Planner planner) {
         Optional<RecomputationPlan> found = planner.within(allowed.bytes - allowed.beside);
         return found.orElseThrow(() -> new SettingException("--memory: must be " + (planner.smallest().peak() + allowed.beside)
-                + " bytes or more for these settings, got " + allowed.bytes + advice()));
+                + " bytes or more for these settings, got " + allowed.bytes + advice(allowed)));
     }
 
-    private String advice() {
+    private String advice(Budget allowed) {
         StringBuilder flags = new StringBuilder("; less is needed with");
+        if (allowed.graphs) {
+            flags.append(" --cuda-graphs off,");
+        }
         if (config.microBatchSize() > 1) {
             flags.append(" a smaller --micro-batch-size,");
         }

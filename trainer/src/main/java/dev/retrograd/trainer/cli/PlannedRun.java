@@ -63,8 +63,8 @@ final class PlannedRun implements AutoCloseable {
         }
         this.graphs = graphs ? GraphUse.planned(launches()) : 0;
         long least = beside() + held.all();
-        request.memory().ifPresent(bytes -> SettingException.require(bytes > least, "--memory", "more than the " + ByteSize.show(least) + " of weights and workspace", ByteSize.show(bytes)));
-        budget = request.memory().isPresent() ? Optional.of(new UpdatePlanner.Budget(request.memory().getAsLong(), beside())) : Optional.empty();
+        request.memory().ifPresent(bytes -> SettingException.require(bytes > least, "--memory", "more than the " + ByteSize.show(least) + " of weights and workspace" + (graphs ? " and CUDA graphs (--cuda-graphs off does without)" : ""), ByteSize.show(bytes)));
+        budget = request.memory().isPresent() ? Optional.of(new UpdatePlanner.Budget(request.memory().getAsLong(), beside(), graphs)) : Optional.empty();
     }
 
     /// Kernels of an update by the usual policy, of which only those that graphs may hold are counted where there is no plan.

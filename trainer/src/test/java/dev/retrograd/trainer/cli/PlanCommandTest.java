@@ -128,6 +128,14 @@ class PlanCommandTest {
         assertEquals(with.get("total").asLong() - graphs, without.get("total").asLong());
     }
 
+    @Test void aBudgetThatGraphsDoNotFitIntoSaysSo() {
+        String[] settings = {"plan", "--model=" + Golden.path("ci-sd/model"), "--steps=2", "--prompt=a cat", "--device=cuda", "--memory=600m"};
+        CommandLineRun.of(settings).failsWith(ExitCode.USAGE, "of weights and workspace and CUDA graphs (--cuda-graphs off does without)");
+        String[] off = Arrays.copyOf(settings, settings.length + 1);
+        off[settings.length] = "--cuda-graphs=off";
+        CommandLineRun.of(off).succeeds();
+    }
+
     /// Rows that are quick to plan; the others are planned by the same code.
     @ParameterizedTest
     @ValueSource(strings = {"--device cuda", "--device cpu --trainable full"})
