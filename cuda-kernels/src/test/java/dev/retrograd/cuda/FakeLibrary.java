@@ -96,6 +96,7 @@ abstract class FakeLibrary implements AutoCloseable {
         try (Arena host = Arena.ofConfined()) {
             MemorySegment bytes = host.allocate((long) count * type.bytes(), Long.BYTES);
             driver.copyToHost(address, bytes, stream);
+            driver.synchronize(stream);
             for (int i = 0; i < count; i++) {
                 values[i] = switch (type) {
                     case F32 -> bytes.getAtIndex(JAVA_FLOAT, i);
@@ -119,12 +120,14 @@ abstract class FakeLibrary implements AutoCloseable {
                 }
             }
             driver.copyToDevice(bytes, address, stream);
+            driver.synchronize(stream);
         }
     }
 
     /// Uses memory that the library was given.
     void clear(long address, long bytes) {
         driver.clear(address, bytes, stream);
+        driver.synchronize(stream);
     }
 
     @Override public void close() {

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// `--device` and `--precision`. In these tests the PTX emulator is a kind of device, `emulated`, and another one, `hopper`, that `auto` does not take.
+/// `--device` and `--precision`. In these tests the PTX emulator is a kind of device, `emulated`, and so are `hopper` and `libraries`, which `auto` does not take.
 class DeviceOptionsTest {
     private static final String NO_DRIVER = "cuda: no NVIDIA driver was found (libcuda.so.1)";
 
@@ -59,7 +59,7 @@ class DeviceOptionsTest {
 
     @ParameterizedTest @ValueSource(strings = {"tpu", "cuda:", "cuda:x", "cuda:-1", "cuda:99999999999", "cpu:1", "auto:0", ""})
     void whatIsNoDeviceIsWrongUsage(String device) {
-        CommandLineRun.train("--device=" + device).failsWith(ExitCode.USAGE, "--device: must be auto, cpu, cuda, cuda:N, emulated, emulated:N, hopper, hopper:N, got '" + device + "'");
+        CommandLineRun.train("--device=" + device).failsWith(ExitCode.USAGE, "--device: must be auto, cpu, cuda, cuda:N, emulated, emulated:N, hopper, hopper:N, libraries, libraries:N, got '" + device + "'");
     }
 
     @Test void everyKindOfDeviceIsListedByInfo() {
