@@ -123,22 +123,26 @@ final class Contest {
             c.work.run();
             theirs = download(arena, work);
         } catch (CudaException e) {
-            distrust(c, e.getMessage());
+            distrust(c.name, e.getMessage());
             return false;
         }
         for (int i = 0; i < theirs.size(); i++) {
             double most = distances.get(i).of(theirs.get(i));
             if (!(most <= work.tolerance())) {
-                distrust(c, "cuda: " + c.name + " must agree with the program's own kernels within " + work.tolerance() + " of a result's size, got " + (float) most + " at '" + work.shape + "'");
+                distrust(c.name, "cuda: " + c.name + " must agree with the program's own kernels within " + work.tolerance() + " of a result's size, got " + (float) most + " at '" + work.shape + "'");
                 return false;
             }
         }
         return true;
     }
 
-    private void distrust(Candidate c, String why) {
-        distrusted.add(c.name);
-        notices.accept(why + "; " + option + " auto uses it for no further shape");
+    /// Tries a candidate for no further shape, and says so, if that is new.
+    ///
+    /// @param why in a sentence
+    void distrust(String name, String why) {
+        if (distrusted.add(name)) {
+            notices.accept(why + "; " + option + " auto uses it for no further shape");
+        }
     }
 
     private String fastest(List<Candidate> candidates) {

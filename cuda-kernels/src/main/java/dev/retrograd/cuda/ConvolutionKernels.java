@@ -19,6 +19,7 @@ import java.util.stream.IntStream;
 /// Launches `convolution_*.cu` on tensor cores, `convolution.cu` in float32: what {@link dev.retrograd.core.ConvolutionKernels} asks for.
 final class ConvolutionKernels {
     private static final String MODULE = "convolution";
+    private static final String LIBRARY = "cudnn";
     private static final DType[] F32 = {DType.F32};
 
     private final Launcher launcher;
@@ -100,8 +101,8 @@ final class ConvolutionKernels {
         if (cudnn.isPresent() && x.dtype() == w.dtype() && w.dtype() == y.dtype() && p.k > 0) {
             Cudnn.Convolution c = new Cudnn.Convolution(p.direction, x.dtype(), x.dim(0), x.dim(1), x.dim(2), x.dim(3), w.dim(1), w.dim(2), spec.stride(), spec.padTop(), spec.padLeft(),
                     y.dim(1), y.dim(2), y.dim(3));
-            if (cudnn.get().takes(c, address(x), address(w), address(y))) {
-                candidates.add(new Candidate("cudnn", () -> byLibrary(cudnn.get(), c, p, x, w, y)));
+            if (libraryTakes(cudnn.get(), c, address(x), address(w), address(y))) {
+                candidates.add(new Candidate(LIBRARY, () -> byLibrary(cudnn.get(), c, p, x, w, y)));
             }
         }
         if (contest.isPresent()) {
@@ -110,6 +111,18 @@ final class ConvolutionKernels {
             contest.get().run(new Contest.Work(shape, List.of(p.result), false, type), candidates);
         } else {
             candidates.getLast().work().run();
+        }
+    }
+
+    private boolean libraryTakes(Cudnn with, Cudnn.Convolution c, long... addresses) {
+        try {
+            return with.takes(c, addresses);
+        } catch (CudaException e) {
+            if (contest.isEmpty()) {
+                throw e;
+            }
+            contest.get().distrust(LIBRARY, e.getMessage());
+            return false;
         }
     }
 

@@ -223,6 +223,21 @@ class VendorConvolutionsTest {
         library.close();
     }
 
+    @Test void underAutoALibraryThatRefusesToPlanIsUsedForNoFurtherShape() {
+        EmulatedDriver driver = new EmulatedDriver(DEVICE_BYTES);
+        FakeCudnn library = new FakeCudnn(driver);
+        library.recommendation = FakeCudnn.BAD_PARAM;
+        List<String> notices = new ArrayList<>();
+        try (CudaBackend b = CudaBackend.open(driver, BackendOptions.of(notices::add).with(Optional.of(Precision.BF16)).with(Convolutions.AUTO), with(library));
+                CudaBackend ptx = new CudaBackend(new EmulatedDriver(DEVICE_BYTES), Precision.BF16)) {
+            for (int channels : new int[] {8, 8, 16}) {
+                assertArrayEquals(convolve(ptx, channels), convolve(b, channels));
+            }
+            assertEquals(List.of("cuda: cudnnGetConvolution…Algorithm_v7: cudnnStatus_t must be 0, got 2000 (CUDNN_STATUS_BAD_PARAM); --conv auto uses it for no further shape"), notices);
+        }
+        library.close();
+    }
+
     @Test void aLibraryThatIsMissingOrTooOldOrLacksAFunctionIsAnErrorOnlyWhereItWasAskedFor() {
         EmulatedDriver driver = new EmulatedDriver(DEVICE_BYTES);
         CudaException e = assertThrows(CudaException.class, () -> CudaBackend.open(driver, options(Precision.F32, Convolutions.CUDNN), Libraries.NONE));
