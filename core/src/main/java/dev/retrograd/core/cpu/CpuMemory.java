@@ -12,7 +12,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandleProxies;
 import java.util.ArrayDeque;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Consumer;
@@ -30,7 +30,13 @@ final class CpuMemory implements AutoCloseable {
     /// Of every tensor's first byte.
     private static final int ALIGNMENT = 4;
 
-    private final Map<Long, ArrayDeque<Block>> cache = new HashMap<>();
+    /// What may lie unused when the system is asked for more: an eighth of what is in use, and so much that a small model keeps all its blocks.
+    private static final int IDLE_SHARE = 8;
+    private static final long IDLE_BYTES = 64L << 20;
+
+    /// Classes by their last use, the longest unused first.
+    private final Map<Long, ArrayDeque<Block>> cache = new LinkedHashMap<>(16, 0.75f, true);
+    private long cached;
     private final boolean poison;
     private final Memory memory = new Memory("cpu", this::allocate, new Whole());
     private long reserved;
@@ -79,9 +85,15 @@ final class CpuMemory implements AutoCloseable {
         long size = sizeClass(bytes);
         ArrayDeque<Block> free = cache.get(size);
         Block reused = free == null ? null : free.pollFirst();
-        MemorySegment raw = reused == null ? malloc(name, size) : reused.raw;
-        Block block = new Block(name, bytes, size, raw);
-        return poisoned(block);
+        MemorySegment raw;
+        if (reused == null) {
+            trim((reserved - cached) / IDLE_SHARE + IDLE_BYTES);
+            raw = malloc(name, size);
+        } else {
+            cached -= size;
+            raw = reused.raw;
+        }
+        return poisoned(new Block(name, bytes, size, raw));
     }
 
     private Native poisoned(Native fresh) {
@@ -113,13 +125,19 @@ final class CpuMemory implements AutoCloseable {
 
     /// Gives all cached blocks back to the system.
     void trim() {
-        cache.values().forEach(blocks -> {
-            blocks.forEach(b -> {
-                reserved -= b.size;
-                FREE.accept(b.raw);
-            });
-            blocks.clear();
-        });
+        trim(0);
+    }
+
+    /// Gives cached blocks back until no more than `idle` bytes lie unused: the sizes of the last stage first, a UNet's once the decoder works.
+    private void trim(long idle) {
+        for (ArrayDeque<Block> blocks : cache.values()) {
+            while (cached > idle && !blocks.isEmpty()) {
+                Block block = blocks.removeLast();
+                reserved -= block.size;
+                cached -= block.size;
+                FREE.accept(block.raw);
+            }
+        }
     }
 
     @Override public void close() {
@@ -190,6 +208,7 @@ final class CpuMemory implements AutoCloseable {
 
         @Override protected void free() {
             cache.computeIfAbsent(size, _ -> new ArrayDeque<>()).addFirst(this);
+            cached += size;
         }
     }
 
