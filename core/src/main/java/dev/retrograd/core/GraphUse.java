@@ -12,8 +12,8 @@ public record GraphUse(int graphs, long launches, long bytes) {
     /// the decoder's and a reward's have room, whatever the number of steps.
     public static final long MOST_LAUNCHES = 8192;
 
-    /// Memory that a launch in a graph is assumed to take on the device. An assumption until it has been measured: it is what PyTorch's manual says of drivers before
-    /// CUDA 12.4, and newer ones take less. `gpu-check` tells what its device takes.
+    /// Memory that a launch in a graph is assumed to take on the device. An assumption on the safe side until it has been measured: a change of NVIDIA's own
+    /// libraries (cccl, pull request 3768) speaks of some 10 KB. `gpu-check` tells what its device takes.
     public static final long ASSUMED_BYTES_PER_LAUNCH = 64 << 10;
 
     /// What a plan sets aside, which a device keeps to.
