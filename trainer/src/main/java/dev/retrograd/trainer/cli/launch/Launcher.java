@@ -9,6 +9,7 @@ import java.nio.file.Paths;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Pattern;
 
 /**
  * Main class of {@code trainer.jar}: runs the program in this JVM if it is a JDK 25 with the flags that the program needs, else in
@@ -65,7 +66,7 @@ public final class Launcher {
         List<String> command = new ArrayList<>();
         command.add(jdk.java().toString());
         List<String> given = jvmArguments();
-        if (!choosesCollector(String.join(" ", given) + " " + System.getenv("JDK_JAVA_OPTIONS") + " " + System.getenv("JAVA_TOOL_OPTIONS"))) {
+        if (!choosesCollector(String.join(" ", given) + " " + System.getenv("JDK_JAVA_OPTIONS") + " " + System.getenv("JAVA_TOOL_OPTIONS") + " " + System.getenv("_JAVA_OPTIONS"))) {
             command.add(COLLECTOR);
         }
         command.addAll(given);
@@ -79,9 +80,9 @@ public final class Launcher {
         return command;
     }
 
-    /** Two collectors are an error to a JVM, so the user's choice is the only one. */
+    /** Two collectors are an error to a JVM, so the user's choice is the only one, also where it may be in a file that the options name. */
     static boolean choosesCollector(String options) {
-        return options.matches("(?s).*-XX:[+-]Use\\w+GC\\b.*");
+        return Pattern.compile("-XX:([+]Use\\w+GC|-UseSerialGC)\\b|-XX:(Flags|VMOptionsFile)=|(^|\\s)@").matcher(options).find();
     }
 
     /** What the user gave this JVM, {@code -Xmx} for example; a debugger's port can be taken only once. */

@@ -19,6 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class LauncherTest {
 
     private static final int JAVA_8_CLASS_FILE = 52;
+    private static final List<String> VARIABLES = List.of("JDK_JAVA_OPTIONS", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS");
 
     @TempDir
     private Path folder;
@@ -63,8 +64,33 @@ class LauncherTest {
         assertEquals(0, start(List.of("-XX:+UseParallelGC"), "info"));
         String info = Files.readString(out());
         assertTrue(info.contains("flags    -XX:+UseParallelGC --add-modules="), info);
-        assertTrue(Launcher.choosesCollector("null -Xmx1g -XX:+UseZGC"));
-        assertFalse(Launcher.choosesCollector("-Xmx1g -XX:+UseStringDeduplication null"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"-XX:+UseG1GC", "-Xmx1g -XX:+UseZGC -Xms1g", "-XX:-UseSerialGC", "-XX:VMOptionsFile=options", "-XX:Flags=flags", "-Da=b @options"})
+    void optionsThatMayChooseACollectorAreSeenByJarAndScript(String options) throws IOException, InterruptedException {
+        assertTrue(Launcher.choosesCollector("null " + options + " null"));
+        for (String variable : VARIABLES) {
+            assertEquals("", collectorOfScript(variable, options), variable);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"", "-Xmx1g -XX:+UseStringDeduplication", "-XX:-UseG1GC", "-XX:+UseDynamicNumberOfGCThreads", "-Duser=a@b"})
+    void otherOptionsLeaveTheCollectorToJarAndScript(String options) throws IOException, InterruptedException {
+        assertFalse(Launcher.choosesCollector("null " + options + " null"));
+        for (String variable : VARIABLES) {
+            assertEquals("-XX:+UseSerialGC", collectorOfScript(variable, options), variable);
+        }
+    }
+
+    /// What the script's function prints if a variable has these options.
+    private String collectorOfScript(String variable, String options) throws IOException, InterruptedException {
+        ProcessBuilder builder = new ProcessBuilder("bash", "-c", "eval \"$(sed -n '/^collector() {/,/^}/p' ../retrograd)\" && collector");
+        VARIABLES.forEach(builder.environment()::remove);
+        builder.environment().put(variable, options);
+        assertEquals(0, builder.redirectOutput(out().toFile()).redirectError(Redirect.INHERIT).start().waitFor());
+        return Files.readString(out());
     }
 
     @Test
