@@ -10,7 +10,7 @@ import static dev.retrograd.core.cpu.VectorMath.LANES;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorShuffle;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /// How the operands of {@link AttentionTile} are laid out, and its results brought back to rows. What has to be transposed is, in blocks of
@@ -23,8 +23,8 @@ final class AttentionPacking {
     private static final VectorSpecies<Float> F = FloatVector.SPECIES_256;
     /// The widest vector of at most {@link AttentionTile#ROWS} floats.
     private static final VectorSpecies<Float> STRIP = EIGHT ? F : FLOATS;
-    private static final VectorShuffle<Float> LOW = VectorShuffle.makeZip(F, 0);
-    private static final VectorShuffle<Float> HIGH = VectorShuffle.makeZip(F, 1);
+    private static final IntVector LOW = Vectors.zip(IntVector.SPECIES_256, 0);
+    private static final IntVector HIGH = Vectors.zip(IntVector.SPECIES_256, ROWS / 2);
 
     private AttentionPacking() {
     }
@@ -142,21 +142,21 @@ final class AttentionPacking {
     /// Transposes 8 × 8 floats that lie together. Interleaving the rows i and i + 4 rotates the bits of (row, column) by one, so three rounds
     /// exchange row and column.
     private static void transpose(float[] from, int at, float[] to, int toAt) {
-        FloatVector a0 = FloatVector.fromArray(F, from, at), a1 = FloatVector.fromArray(F, from, at + 8);
-        FloatVector a2 = FloatVector.fromArray(F, from, at + 16), a3 = FloatVector.fromArray(F, from, at + 24);
-        FloatVector a4 = FloatVector.fromArray(F, from, at + 32), a5 = FloatVector.fromArray(F, from, at + 40);
-        FloatVector a6 = FloatVector.fromArray(F, from, at + 48), a7 = FloatVector.fromArray(F, from, at + 56);
-        FloatVector b0 = a0.rearrange(LOW, a4), b1 = a0.rearrange(HIGH, a4), b2 = a1.rearrange(LOW, a5), b3 = a1.rearrange(HIGH, a5);
-        FloatVector b4 = a2.rearrange(LOW, a6), b5 = a2.rearrange(HIGH, a6), b6 = a3.rearrange(LOW, a7), b7 = a3.rearrange(HIGH, a7);
-        FloatVector c0 = b0.rearrange(LOW, b4), c1 = b0.rearrange(HIGH, b4), c2 = b1.rearrange(LOW, b5), c3 = b1.rearrange(HIGH, b5);
-        FloatVector c4 = b2.rearrange(LOW, b6), c5 = b2.rearrange(HIGH, b6), c6 = b3.rearrange(LOW, b7), c7 = b3.rearrange(HIGH, b7);
-        c0.rearrange(LOW, c4).intoArray(to, toAt);
-        c0.rearrange(HIGH, c4).intoArray(to, toAt + 8);
-        c1.rearrange(LOW, c5).intoArray(to, toAt + 16);
-        c1.rearrange(HIGH, c5).intoArray(to, toAt + 24);
-        c2.rearrange(LOW, c6).intoArray(to, toAt + 32);
-        c2.rearrange(HIGH, c6).intoArray(to, toAt + 40);
-        c3.rearrange(LOW, c7).intoArray(to, toAt + 48);
-        c3.rearrange(HIGH, c7).intoArray(to, toAt + 56);
+        IntVector a0 = FloatVector.fromArray(F, from, at).reinterpretAsInts(), a1 = FloatVector.fromArray(F, from, at + 8).reinterpretAsInts();
+        IntVector a2 = FloatVector.fromArray(F, from, at + 16).reinterpretAsInts(), a3 = FloatVector.fromArray(F, from, at + 24).reinterpretAsInts();
+        IntVector a4 = FloatVector.fromArray(F, from, at + 32).reinterpretAsInts(), a5 = FloatVector.fromArray(F, from, at + 40).reinterpretAsInts();
+        IntVector a6 = FloatVector.fromArray(F, from, at + 48).reinterpretAsInts(), a7 = FloatVector.fromArray(F, from, at + 56).reinterpretAsInts();
+        IntVector b0 = LOW.selectFrom(a0, a4), b1 = HIGH.selectFrom(a0, a4), b2 = LOW.selectFrom(a1, a5), b3 = HIGH.selectFrom(a1, a5);
+        IntVector b4 = LOW.selectFrom(a2, a6), b5 = HIGH.selectFrom(a2, a6), b6 = LOW.selectFrom(a3, a7), b7 = HIGH.selectFrom(a3, a7);
+        IntVector c0 = LOW.selectFrom(b0, b4), c1 = HIGH.selectFrom(b0, b4), c2 = LOW.selectFrom(b1, b5), c3 = HIGH.selectFrom(b1, b5);
+        IntVector c4 = LOW.selectFrom(b2, b6), c5 = HIGH.selectFrom(b2, b6), c6 = LOW.selectFrom(b3, b7), c7 = HIGH.selectFrom(b3, b7);
+        LOW.selectFrom(c0, c4).reinterpretAsFloats().intoArray(to, toAt);
+        HIGH.selectFrom(c0, c4).reinterpretAsFloats().intoArray(to, toAt + 8);
+        LOW.selectFrom(c1, c5).reinterpretAsFloats().intoArray(to, toAt + 16);
+        HIGH.selectFrom(c1, c5).reinterpretAsFloats().intoArray(to, toAt + 24);
+        LOW.selectFrom(c2, c6).reinterpretAsFloats().intoArray(to, toAt + 32);
+        HIGH.selectFrom(c2, c6).reinterpretAsFloats().intoArray(to, toAt + 40);
+        LOW.selectFrom(c3, c7).reinterpretAsFloats().intoArray(to, toAt + 48);
+        HIGH.selectFrom(c3, c7).reinterpretAsFloats().intoArray(to, toAt + 56);
     }
 }

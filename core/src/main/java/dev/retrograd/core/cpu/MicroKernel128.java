@@ -5,15 +5,15 @@ import static dev.retrograd.core.cpu.Native.LE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorShuffle;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /// Tiles of 128-bit vectors: 6×8 (12 of 16 registers accumulate), 2×8 at the lower edge.
 final class MicroKernel128 extends MicroKernel {
 
     private static final VectorSpecies<Float> F = FloatVector.SPECIES_128;
-    private static final VectorShuffle<Float> ZIP_LOW = VectorShuffle.makeZip(F, 0);
-    private static final VectorShuffle<Float> ZIP_HIGH = VectorShuffle.makeZip(F, 1);
+    private static final IntVector ZIP_LOW = Vectors.zip(IntVector.SPECIES_128, 0);
+    private static final IntVector ZIP_HIGH = Vectors.zip(IntVector.SPECIES_128, F.length() / 2);
 
     MicroKernel128() {
         super(F.length(), 6, 2);
@@ -117,14 +117,14 @@ final class MicroKernel128 extends MicroKernel {
     }
 
     @Override void transpose(float[] from, int at, int stride, long to, long toStride) {
-        FloatVector a0 = FloatVector.fromArray(F, from, at);
-        FloatVector a1 = FloatVector.fromArray(F, from, at + stride);
-        FloatVector a2 = FloatVector.fromArray(F, from, at + 2 * stride);
-        FloatVector a3 = FloatVector.fromArray(F, from, at + 3 * stride);
-        FloatVector b0 = a0.rearrange(ZIP_LOW, a2), b1 = a0.rearrange(ZIP_HIGH, a2);
-        FloatVector b2 = a1.rearrange(ZIP_LOW, a3), b3 = a1.rearrange(ZIP_HIGH, a3);
-        FloatVector c0 = b0.rearrange(ZIP_LOW, b2), c1 = b0.rearrange(ZIP_HIGH, b2);
-        FloatVector c2 = b1.rearrange(ZIP_LOW, b3), c3 = b1.rearrange(ZIP_HIGH, b3);
+        IntVector a0 = FloatVector.fromArray(F, from, at).reinterpretAsInts();
+        IntVector a1 = FloatVector.fromArray(F, from, at + stride).reinterpretAsInts();
+        IntVector a2 = FloatVector.fromArray(F, from, at + 2 * stride).reinterpretAsInts();
+        IntVector a3 = FloatVector.fromArray(F, from, at + 3 * stride).reinterpretAsInts();
+        IntVector b0 = ZIP_LOW.selectFrom(a0, a2), b1 = ZIP_HIGH.selectFrom(a0, a2);
+        IntVector b2 = ZIP_LOW.selectFrom(a1, a3), b3 = ZIP_HIGH.selectFrom(a1, a3);
+        IntVector c0 = ZIP_LOW.selectFrom(b0, b2), c1 = ZIP_HIGH.selectFrom(b0, b2);
+        IntVector c2 = ZIP_LOW.selectFrom(b1, b3), c3 = ZIP_HIGH.selectFrom(b1, b3);
         c0.intoMemorySegment(ALL, to, LE);
         c1.intoMemorySegment(ALL, to + toStride, LE);
         c2.intoMemorySegment(ALL, to + 2 * toStride, LE);

@@ -4,16 +4,16 @@ import static dev.retrograd.core.cpu.Native.ALL;
 import static dev.retrograd.core.cpu.Native.LE;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /// Tiles of 256-bit vectors: 6×16 (12 of 16 registers accumulate), 2×16 at the lower edge.
 final class MicroKernel256 extends MicroKernel {
 
     private static final VectorSpecies<Float> F = FloatVector.SPECIES_256;
-    private static final VectorShuffle<Float> ZIP_LOW = VectorShuffle.makeZip(F, 0);
-    private static final VectorShuffle<Float> ZIP_HIGH = VectorShuffle.makeZip(F, 1);
+    private static final IntVector ZIP_LOW = Vectors.zip(IntVector.SPECIES_256, 0);
+    private static final IntVector ZIP_HIGH = Vectors.zip(IntVector.SPECIES_256, F.length() / 2);
 
     MicroKernel256() {
         super(F.length(), 6, 2);
@@ -117,26 +117,26 @@ final class MicroKernel256 extends MicroKernel {
     }
 
     @Override void transpose(float[] from, int at, int stride, long to, long toStride) {
-        FloatVector a0 = FloatVector.fromArray(F, from, at);
-        FloatVector a1 = FloatVector.fromArray(F, from, at + stride);
-        FloatVector a2 = FloatVector.fromArray(F, from, at + 2 * stride);
-        FloatVector a3 = FloatVector.fromArray(F, from, at + 3 * stride);
-        FloatVector a4 = FloatVector.fromArray(F, from, at + 4 * stride);
-        FloatVector a5 = FloatVector.fromArray(F, from, at + 5 * stride);
-        FloatVector a6 = FloatVector.fromArray(F, from, at + 6 * stride);
-        FloatVector a7 = FloatVector.fromArray(F, from, at + 7 * stride);
-        FloatVector b0 = a0.rearrange(ZIP_LOW, a4), b1 = a0.rearrange(ZIP_HIGH, a4);
-        FloatVector b2 = a1.rearrange(ZIP_LOW, a5), b3 = a1.rearrange(ZIP_HIGH, a5);
-        FloatVector b4 = a2.rearrange(ZIP_LOW, a6), b5 = a2.rearrange(ZIP_HIGH, a6);
-        FloatVector b6 = a3.rearrange(ZIP_LOW, a7), b7 = a3.rearrange(ZIP_HIGH, a7);
-        FloatVector c0 = b0.rearrange(ZIP_LOW, b4), c1 = b0.rearrange(ZIP_HIGH, b4);
-        FloatVector c2 = b1.rearrange(ZIP_LOW, b5), c3 = b1.rearrange(ZIP_HIGH, b5);
-        FloatVector c4 = b2.rearrange(ZIP_LOW, b6), c5 = b2.rearrange(ZIP_HIGH, b6);
-        FloatVector c6 = b3.rearrange(ZIP_LOW, b7), c7 = b3.rearrange(ZIP_HIGH, b7);
-        FloatVector d0 = c0.rearrange(ZIP_LOW, c4), d1 = c0.rearrange(ZIP_HIGH, c4);
-        FloatVector d2 = c1.rearrange(ZIP_LOW, c5), d3 = c1.rearrange(ZIP_HIGH, c5);
-        FloatVector d4 = c2.rearrange(ZIP_LOW, c6), d5 = c2.rearrange(ZIP_HIGH, c6);
-        FloatVector d6 = c3.rearrange(ZIP_LOW, c7), d7 = c3.rearrange(ZIP_HIGH, c7);
+        IntVector a0 = FloatVector.fromArray(F, from, at).reinterpretAsInts();
+        IntVector a1 = FloatVector.fromArray(F, from, at + stride).reinterpretAsInts();
+        IntVector a2 = FloatVector.fromArray(F, from, at + 2 * stride).reinterpretAsInts();
+        IntVector a3 = FloatVector.fromArray(F, from, at + 3 * stride).reinterpretAsInts();
+        IntVector a4 = FloatVector.fromArray(F, from, at + 4 * stride).reinterpretAsInts();
+        IntVector a5 = FloatVector.fromArray(F, from, at + 5 * stride).reinterpretAsInts();
+        IntVector a6 = FloatVector.fromArray(F, from, at + 6 * stride).reinterpretAsInts();
+        IntVector a7 = FloatVector.fromArray(F, from, at + 7 * stride).reinterpretAsInts();
+        IntVector b0 = ZIP_LOW.selectFrom(a0, a4), b1 = ZIP_HIGH.selectFrom(a0, a4);
+        IntVector b2 = ZIP_LOW.selectFrom(a1, a5), b3 = ZIP_HIGH.selectFrom(a1, a5);
+        IntVector b4 = ZIP_LOW.selectFrom(a2, a6), b5 = ZIP_HIGH.selectFrom(a2, a6);
+        IntVector b6 = ZIP_LOW.selectFrom(a3, a7), b7 = ZIP_HIGH.selectFrom(a3, a7);
+        IntVector c0 = ZIP_LOW.selectFrom(b0, b4), c1 = ZIP_HIGH.selectFrom(b0, b4);
+        IntVector c2 = ZIP_LOW.selectFrom(b1, b5), c3 = ZIP_HIGH.selectFrom(b1, b5);
+        IntVector c4 = ZIP_LOW.selectFrom(b2, b6), c5 = ZIP_HIGH.selectFrom(b2, b6);
+        IntVector c6 = ZIP_LOW.selectFrom(b3, b7), c7 = ZIP_HIGH.selectFrom(b3, b7);
+        IntVector d0 = ZIP_LOW.selectFrom(c0, c4), d1 = ZIP_HIGH.selectFrom(c0, c4);
+        IntVector d2 = ZIP_LOW.selectFrom(c1, c5), d3 = ZIP_HIGH.selectFrom(c1, c5);
+        IntVector d4 = ZIP_LOW.selectFrom(c2, c6), d5 = ZIP_HIGH.selectFrom(c2, c6);
+        IntVector d6 = ZIP_LOW.selectFrom(c3, c7), d7 = ZIP_HIGH.selectFrom(c3, c7);
         d0.intoMemorySegment(ALL, to, LE);
         d1.intoMemorySegment(ALL, to + toStride, LE);
         d2.intoMemorySegment(ALL, to + 2 * toStride, LE);
