@@ -22,7 +22,8 @@ import java.util.regex.Pattern;
 /// What was chosen by timing. Choices can change the order of sums, so a run keeps its own, and goes on with them; a cache of the user's keeps those
 /// of a device, so that nothing is measured twice. A run's choice comes before the cache's, and that before a measurement.
 ///
-/// Both are files of text: a line that says what they are, one for the device and its driver, one for the kernels, then `what = choice`.
+/// Both are files of text: a line that says what they are, one for the device and its driver, one for the kernels, then `what = choice`. A run's file
+/// names the device that it began on.
 final class KernelChoices {
     private static final String TITLE = "retrograd kernel choices 1";
     private static final Pattern CHOICE = Pattern.compile("(.+) = (.+)");
@@ -34,9 +35,11 @@ final class KernelChoices {
     private final Optional<Path> folder;
     private final Consumer<String> notices;
     private final Map<String, String> known = new LinkedHashMap<>();
+    private final Map<String, String> ofThisDevice = new LinkedHashMap<>();
     private Map<String, String> cached = Map.of();
     private Optional<Path> cache = Optional.empty();
     private List<String> header = List.of();
+    private List<String> headerOfRun = List.of();
 
     /// @param device with its driver
     /// @param kernels what tells their text from others; asked for when the first choice is
@@ -91,6 +94,7 @@ final class KernelChoices {
     /// Keeps a choice.
     void keep(String what, String choice) {
         known.put(what, choice);
+        ofThisDevice.put(what, choice);
         write();
     }
 
@@ -111,16 +115,10 @@ final class KernelChoices {
         if (!header.isEmpty()) {
             return;
         }
-        header = List.of(TITLE, "device " + device, "kernels " + kernels.get());
+        List<String> own = List.of(TITLE, "device " + device, "kernels " + kernels.get());
+        readRun(own);
+        header = own;
         cache = folder.map(f -> f.resolve("cuda-" + HexFormat.of().toHexDigits(String.join("\n", header).hashCode()) + ".txt"));
-        try {
-            if (run.isPresent() && Files.exists(run.get())) {
-                List<String> lines = lines(run.get());
-                known.putAll(choices(run.get(), lines));
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
         if (cache.isPresent() && Files.exists(cache.get())) {
             try {
                 List<String> lines = lines(cache.get());
@@ -133,6 +131,27 @@ final class KernelChoices {
             } catch (IOException | IllegalStateException e) {
                 notices.accept(e.getMessage() + "; what it held is measured anew");
             }
+        }
+    }
+
+    /// What a run chose on another device, or with other kernels, it follows; the cache of this device is not told.
+    private void readRun(List<String> own) {
+        headerOfRun = own;
+        if (run.isEmpty() || !Files.exists(run.get())) {
+            return;
+        }
+        if (!Files.isRegularFile(run.get())) {
+            throw new IllegalStateException(run.get() + ": must be a file, got something else");
+        }
+        try {
+            List<String> lines = lines(run.get());
+            known.putAll(choices(run.get(), lines));
+            headerOfRun = List.copyOf(lines.subList(0, HEADER));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        if (headerOfRun.equals(own)) {
+            ofThisDevice.putAll(known);
         }
     }
 
@@ -162,17 +181,17 @@ final class KernelChoices {
     private void write() {
         try {
             if (run.isPresent()) {
-                write(run.get(), known);
+                write(run.get(), headerOfRun, known);
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
         if (cache.isPresent()) {
             Map<String, String> all = new LinkedHashMap<>(cached);
-            all.putAll(known);
+            all.putAll(ofThisDevice);
             try {
                 Files.createDirectories(cache.get().getParent());
-                write(cache.get(), all);
+                write(cache.get(), header, all);
                 cached = all;
             } catch (IOException e) {
                 notices.accept(e.getMessage() + "; measurements are not kept for other runs");
@@ -180,7 +199,7 @@ final class KernelChoices {
         }
     }
 
-    private void write(Path file, Map<String, String> choices) throws IOException {
+    private static void write(Path file, List<String> header, Map<String, String> choices) throws IOException {
         List<String> lines = new ArrayList<>(header);
         choices.forEach((what, choice) -> lines.add(what + " = " + choice));
         AtomicFile.write(file, (String.join("\n", lines) + "\n").getBytes(StandardCharsets.UTF_8));

@@ -53,6 +53,19 @@ class KernelChoicesTest {
         assertEquals("1", choose(open("b", "x", run), "one"), "on another device as well");
     }
 
+    @Test void whatARunChoseOnAnotherDeviceStaysOutOfTheCacheOfThisOne() throws IOException {
+        Path run = folder.resolve("kernel-choices.txt");
+        assertEquals("1", choose(open("a", "x", Optional.of(run)), "one"));
+        assertEquals("2", choose(open("b", "x", Optional.of(run)), "two"), "is measured on the second");
+        KernelChoices resumed = open("b", "x", Optional.of(run));
+        assertEquals("1", choose(resumed, "one"));
+        assertEquals("3", choose(resumed, "three"));
+        assertEquals("retrograd kernel choices 1\ndevice a\nkernels x\none = 1\ntwo = 2\nthree = 3\n", Files.readString(run));
+        KernelChoices other = open("b", "x", Optional.empty());
+        assertEquals("2", choose(other, "two"), "from the cache");
+        assertEquals("4", choose(other, "one"), "measured, as the first device's choice is none of the second's");
+    }
+
     @Test void aDamagedCacheIsIgnoredWithALineAndWrittenAnew() throws IOException {
         choose(open("a", "x", Optional.empty()), "one");
         Path file = cacheFile();
@@ -80,6 +93,17 @@ class KernelChoicesTest {
         Files.writeString(run, "retrograd kernel choices 1\ndevice a\nkernels x\none = two\n");
         e = assertThrows(IllegalStateException.class, () -> choose(open("a", "x", Optional.of(run)), "one"));
         assertEquals(run + ": 'one' must be a choice that can be followed here, got 'two'; without the file, it is measured anew", e.getMessage());
+        Files.writeString(run, "rubbish\n");
+        KernelChoices choices = open("a", "x", Optional.of(run));
+        for (int i = 0; i < 2; i++) {
+            e = assertThrows(IllegalStateException.class, () -> choose(choices, "one"));
+            assertEquals(run + ": must begin with 'retrograd kernel choices 1' and two more lines, got 'rubbish'", e.getMessage(), "also when asked again");
+        }
+        assertEquals("rubbish\n", Files.readString(run));
+        Files.delete(run);
+        Files.createDirectory(run);
+        e = assertThrows(IllegalStateException.class, () -> choose(open("a", "x", Optional.of(run)), "one"));
+        assertEquals(run + ": must be a file, got something else", e.getMessage());
     }
 
     @Test void aCacheThatCannotBeWrittenIsSaid() throws IOException {

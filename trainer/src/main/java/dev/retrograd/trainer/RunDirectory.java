@@ -40,7 +40,7 @@ public final class RunDirectory implements AutoCloseable {
     private static final String DIVERSITY = "diversity.jsonl";
 
     /// What a process that was killed can leave behind: half of a checkpoint, half of a file.
-    private static final Pattern LEFTOVER = Pattern.compile("\\.saving-.*|\\..+\\.(html|json|jsonl|md|png|safetensors|svg)\\.\\d+\\.tmp");
+    private static final Pattern LEFTOVER = Pattern.compile("\\.saving-.*|\\..+\\.(html|json|jsonl|md|png|safetensors|svg|txt)\\.\\d+\\.tmp");
 
     /// Which prompts an evaluation's images are of.
     public enum PromptKind {

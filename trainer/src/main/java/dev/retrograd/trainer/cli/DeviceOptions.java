@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import picocli.CommandLine.Option;
 
 /// What computes, and in what precision.
@@ -89,10 +90,19 @@ final class DeviceOptions {
         Devices.Choice choice = new Devices().open(all.get(which), options(out, wanted), cpuOptions(all.size()));
         if (which == 0) {
             opened = choice.device() + all.stream().skip(1).map(d -> ", " + d).collect(Collectors.joining()) + ", " + choice.backend().precision();
-            out.println("device " + opened + choice.reasons());
+            out.println("device " + opened + choice.reasons() + (choice.backend() instanceof CpuBackend ? unread() : ""));
             out.flush();
         }
         return choice.backend();
+    }
+
+    /// Names options that were set to something else than their default and mean nothing to the CPU; empty for none.
+    private String unread() {
+        record Asked(String option, boolean is) {
+        }
+        String given = Stream.of(new Asked("--cuda-graphs", graphs == Switch.OFF), new Asked("--gemm", gemm != Products.PTX), new Asked("--conv", conv != Convolutions.PTX),
+                new Asked("--attention", attention != Attention.PTX), new Asked("--tiles", tiles == Tiles.MEASURED)).filter(Asked::is).map(Asked::option).collect(Collectors.joining(", "));
+        return given.isEmpty() ? "" : "; only a GPU reads " + given;
     }
 
     /// Has devices that are opened from now on keep what they choose by timing in a run's file, and follow what it has.

@@ -32,6 +32,12 @@ class DeviceOptionsTest {
         assertTrue(run.out().lines().findFirst().orElseThrow().matches("device cpu \\(\\d+ threads?\\), f32; \\Q" + NO_DRIVER + "\\E"), run.out());
     }
 
+    @Test void optionsThatOnlyAGpuReadsAreNamedOnTheCpu() {
+        CommandLineRun run = CommandLineRun.of("verify", "--device=cpu", "--conv=cudnn", "--attention=auto", "--cuda-graphs=off", "--gemm=ptx", Golden.path("rng").toString());
+        run.succeeds();
+        assertTrue(run.out().lines().findFirst().orElseThrow().endsWith(", f32; only a GPU reads --cuda-graphs, --conv, --attention"), run.out());
+    }
+
     @Test void aGpuThatWasAskedForAndIsNotThereFailsBeforeAnythingIsWritten(@TempDir Path folder) {
         assumeNoGpu();
         Path output = folder.resolve("run");

@@ -140,11 +140,12 @@ class TrainCommandTest {
         byte[] third = Files.readAllBytes(run.resolve("checkpoints/update-000003/state.safetensors"));
         Files.createDirectory(run.resolve("checkpoints/.saving-123"));
         Files.writeString(run.resolve("samples/.update-000002.png.17.tmp"), "half");
+        Files.writeString(run.resolve(".kernel-choices.txt.17.tmp"), "half");
         Path first = run.resolve("checkpoints/update-000001");
         CommandLineRun.train("--resume=" + first, "--learning-rate=0.5").succeeds();
         assertFalse(Arrays.equals(third, Files.readAllBytes(run.resolve("checkpoints/update-000003/state.safetensors"))), "of another learning rate");
         assertEquals(3, Files.readAllLines(run.resolve("metrics.jsonl")).size());
-        assertFalse(Files.exists(run.resolve("checkpoints/.saving-123")) || Files.exists(run.resolve("samples/.update-000002.png.17.tmp")), "what a killed process left");
+        assertFalse(Files.exists(run.resolve("checkpoints/.saving-123")) || Files.exists(run.resolve("samples/.update-000002.png.17.tmp")) || Files.exists(run.resolve(".kernel-choices.txt.17.tmp")), "what a killed process left");
     }
 
     @Test
