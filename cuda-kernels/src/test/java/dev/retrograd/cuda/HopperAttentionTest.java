@@ -1,5 +1,8 @@
 package dev.retrograd.cuda;
 
+import static dev.retrograd.cuda.HopperPairs.DEVICE_BYTES;
+import static dev.retrograd.cuda.HopperPairs.PRECISIONS;
+import static dev.retrograd.cuda.HopperPairs.tensor;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -21,12 +24,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -39,49 +39,20 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /// Attention on warpgroups fulfils the contract on the emulator, and agrees with that of the baseline's kernels.
 class HopperAttentionTest {
-    private static final long DEVICE_BYTES = 64L << 20;
-    private static final List<Precision> PRECISIONS = List.of(Precision.BF16, Precision.FP16);
-    private static final Map<Precision, EmulatedDriver> DRIVERS = new EnumMap<>(Precision.class);
-    private static final Map<Precision, CudaBackend> HOPPER = new EnumMap<>(Precision.class);
-    private static final Map<Precision, CudaBackend> BASELINE = new EnumMap<>(Precision.class);
+    private static HopperPairs pairs;
 
     private final RandomValues random = new RandomValues(5);
 
-    private static BackendOptions options(Precision p) {
-        return BackendOptions.of(notice -> {
-            throw new AssertionError(notice);
-        }).with(Optional.of(p)).with(BackendOptions.Attention.HOPPER).with(BackendOptions.Tiles.TABLE).withGraphs(false);
-    }
-
     @BeforeAll static void start() {
-        for (Precision p : PRECISIONS) {
-            DRIVERS.put(p, EmulatedDriver.hopper(DEVICE_BYTES));
-            HOPPER.put(p, CudaBackend.open(DRIVERS.get(p), options(p)));
-            BASELINE.put(p, new CudaBackend(new EmulatedDriver(DEVICE_BYTES), p));
-        }
+        pairs = new HopperPairs("attention_sm90", o -> o.with(BackendOptions.Attention.HOPPER));
     }
 
     @AfterAll static void end() {
-        Set<String> missed = new TreeSet<>();
-        for (Precision p : PRECISIONS) {
-            missed.addAll(EmulatedDriver.kernels(PtxText.read("attention_sm90_" + TensorCores.name(p.activations()))));
-            missed.removeAll(DRIVERS.get(p).launched());
-        }
-        HOPPER.values().forEach(CudaBackend::close);
-        BASELINE.values().forEach(CudaBackend::close);
-        assertEquals(Set.of(), missed, "kernels that no test launches");
-        DRIVERS.values().forEach(d -> assertEquals(0, d.allocations()));
+        pairs.close();
     }
 
     @TestFactory Stream<DynamicTest> contract() {
-        return PRECISIONS.stream().flatMap(p -> BackendContract.tests(p + " ", ContractCase.all(p).stream().filter(c -> c.family().equals("attention")).toList(), (c, seed) -> c.run(HOPPER.get(p), seed)));
-    }
-
-    private static Tensor tensor(CudaBackend b, DType type, float[] values, int... dims) {
-        Tensor wide = b.floats("wide", Shape.of(dims), values);
-        Tensor t = b.empty("t", wide.spec().with(type));
-        b.convert(wide, t);
-        return t;
+        return PRECISIONS.stream().flatMap(p -> BackendContract.tests(p + " ", ContractCase.all(p).stream().filter(c -> c.family().equals("attention")).toList(), (c, seed) -> c.run(pairs.hopper(p), seed)));
     }
 
     /// What attention gives: its result, the rows' logarithms, and the gradients by a result's gradient.
@@ -139,9 +110,9 @@ class HopperAttentionTest {
         float[] v = random.normal(batch * keys * heads * width);
         float[] dy = random.normal(q.length);
         for (Precision p : PRECISIONS) {
-            Result expected = attend(BASELINE.get(p), spec, p.activations(), batch, rows, keys, q, k, v, dy);
-            Result got = attend(HOPPER.get(p), spec, p.activations(), batch, rows, keys, q, k, v, dy);
-            assertTrue(DRIVERS.get(p).launched().contains("attention_sm90_fwd_" + HopperAttention.Width.of(width).channels + "_" + TensorCores.name(p.activations())));
+            Result expected = attend(pairs.baseline(p), spec, p.activations(), batch, rows, keys, q, k, v, dy);
+            Result got = attend(pairs.hopper(p), spec, p.activations(), batch, rows, keys, q, k, v, dy);
+            assertTrue(pairs.driver(p).launched().contains("attention_sm90_fwd_" + HopperAttention.Width.of(width).channels + "_" + TensorCores.name(p.activations())));
             double ulp = p == Precision.BF16 ? 0x1p-7 : 0x1p-10;
             agree("y in " + p, expected.y(), got.y(), ulp);
             agree("logSumExp in " + p, expected.logSumExp(), got.logSumExp(), 1e-5);
@@ -159,8 +130,8 @@ class HopperAttentionTest {
         float[] k = random.normal(keys * width);
         float[] v = random.normal(keys * width);
         float[] dy = random.normal(q.length);
-        Result expected = attend(BASELINE.get(Precision.FP16), spec, DType.F16, 1, 3, keys, q, k, v, dy);
-        Result got = attend(HOPPER.get(Precision.FP16), spec, DType.F16, 1, 3, keys, q, k, v, dy);
+        Result expected = attend(pairs.baseline(Precision.FP16), spec, DType.F16, 1, 3, keys, q, k, v, dy);
+        Result got = attend(pairs.hopper(Precision.FP16), spec, DType.F16, 1, 3, keys, q, k, v, dy);
         agree("y", expected.y(), got.y(), 0x1p-9);
         agree("logSumExp", expected.logSumExp(), got.logSumExp(), 1e-5);
         agree("dq", expected.dq(), got.dq(), 0x1p-8);
@@ -169,7 +140,7 @@ class HopperAttentionTest {
 
     /// Odd channels of a head, other types, wide heads, and scales that turn the order of scores around.
     @Test void whatTheKernelsCannotDoGoesToTheBaseline() {
-        CudaBackend b = HOPPER.get(Precision.BF16);
+        CudaBackend b = pairs.hopper(Precision.BF16);
         Tensor rows = tensor(b, DType.BF16, random.normal(2 * 160), 1, 2, 160);
         assertTrue(HopperAttention.takes(new AttentionSpec(1, 1, true), rows, rows));
         assertTrue(HopperAttention.takes(new AttentionSpec(20, 1, false), rows, rows));
@@ -233,7 +204,7 @@ class HopperAttentionTest {
     @Test void otherDevicesRefuseTheOption() {
         try (EmulatedDriver ampere = new EmulatedDriver(1 << 20)) {
             assertEquals("cuda: --attention hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0, 0.0 GiB, driver for CUDA 12.6; use --attention ptx",
-                    assertThrows(CudaException.class, () -> CudaBackend.open(ampere, options(Precision.BF16))).getMessage());
+                    assertThrows(CudaException.class, () -> CudaBackend.open(ampere, pairs.options(Precision.BF16))).getMessage());
         }
     }
 }

@@ -1,5 +1,8 @@
 package dev.retrograd.cuda;
 
+import static dev.retrograd.cuda.HopperPairs.DEVICE_BYTES;
+import static dev.retrograd.cuda.HopperPairs.PRECISIONS;
+import static dev.retrograd.cuda.HopperPairs.tensor;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -16,12 +19,6 @@ import dev.retrograd.core.Tensor;
 import dev.retrograd.core.contract.ContractCase;
 import dev.retrograd.core.testing.RandomValues;
 import dev.retrograd.cuda.emulator.EmulatedDriver;
-import java.util.EnumMap;
-import java.util.List;
-import java.util.Map;
-import java.util.Optional;
-import java.util.Set;
-import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -33,51 +30,22 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /// Convolutions on warpgroups fulfil the contract on the emulator, and agree with those of the baseline's kernels.
 class HopperConvolutionsTest {
-    private static final long DEVICE_BYTES = 64L << 20;
-    private static final List<Precision> PRECISIONS = List.of(Precision.BF16, Precision.FP16);
-    private static final Map<Precision, EmulatedDriver> DRIVERS = new EnumMap<>(Precision.class);
-    private static final Map<Precision, CudaBackend> HOPPER = new EnumMap<>(Precision.class);
-    private static final Map<Precision, CudaBackend> BASELINE = new EnumMap<>(Precision.class);
+    private static HopperPairs pairs;
 
     private final RandomValues random = new RandomValues(7);
 
-    private static BackendOptions options(Precision p) {
-        return BackendOptions.of(notice -> {
-            throw new AssertionError(notice);
-        }).with(Optional.of(p)).with(BackendOptions.Convolutions.HOPPER).with(BackendOptions.Tiles.TABLE).withGraphs(false);
-    }
-
     @BeforeAll static void start() {
-        for (Precision p : PRECISIONS) {
-            DRIVERS.put(p, EmulatedDriver.hopper(DEVICE_BYTES));
-            HOPPER.put(p, CudaBackend.open(DRIVERS.get(p), options(p)));
-            BASELINE.put(p, new CudaBackend(new EmulatedDriver(DEVICE_BYTES), p));
-        }
+        pairs = new HopperPairs("convolution_sm90", o -> o.with(BackendOptions.Convolutions.HOPPER));
     }
 
     @AfterAll static void end() {
-        Set<String> missed = new TreeSet<>();
-        for (Precision p : PRECISIONS) {
-            missed.addAll(EmulatedDriver.kernels(PtxText.read("convolution_sm90_" + TensorCores.name(p.activations()))));
-            missed.removeAll(DRIVERS.get(p).launched());
-        }
-        HOPPER.values().forEach(CudaBackend::close);
-        BASELINE.values().forEach(CudaBackend::close);
-        assertEquals(Set.of(), missed, "kernels that no test launches");
-        DRIVERS.values().forEach(d -> assertEquals(0, d.allocations()));
+        pairs.close();
     }
 
     /// Without sizes whose rows bulk copies cannot read, which the baseline's kernels do here, too.
     @TestFactory Stream<DynamicTest> contract() {
         return PRECISIONS.stream().flatMap(p -> BackendContract.tests(p + " ", ContractCase.all(p).stream()
-                .filter(c -> c.family().equals("convolution") && !c.name().matches(".* (1|7|13|207)|.*(Unusual|OtherType).*")).toList(), (c, seed) -> c.run(HOPPER.get(p), seed)));
-    }
-
-    private static Tensor tensor(CudaBackend b, DType type, float[] values, int... dims) {
-        Tensor wide = b.floats("wide", Shape.of(dims), values);
-        Tensor t = b.empty("t", wide.spec().with(type));
-        b.convert(wide, t);
-        return t;
+                .filter(c -> c.family().equals("convolution") && !c.name().matches(".* (1|7|13|207)|.*(Unusual|OtherType).*")).toList(), (c, seed) -> c.run(pairs.hopper(p), seed)));
     }
 
     private interface Work {
@@ -87,16 +55,9 @@ class HopperConvolutionsTest {
     /// Runs on both, and compares: sums of float32 in another order, rounded to 16 bits.
     private static void agree(String what, CudaBackend hopper, Shape result, Work work) {
         Precision p = hopper.precision();
-        float[] expected = run(BASELINE.get(p), p, result, work);
+        float[] expected = run(pairs.baseline(p), p, result, work);
         float[] got = run(hopper, p, result, work);
-        double scale = 0;
-        for (float v : expected) {
-            scale = Math.max(scale, Math.abs(v));
-        }
-        double ulp = p == Precision.BF16 ? 0x1p-7 : 0x1p-10;
-        for (int i = 0; i < expected.length; i++) {
-            assertTrue(Math.abs(got[i] - expected[i]) <= ulp * Math.abs(expected[i]) + 1e-5 * scale, what + " " + p + ", element " + i + ": " + expected[i] + " expected, got " + got[i]);
-        }
+        HopperPairs.agree(what, p, 1e-5, expected, got);
     }
 
     private static float[] run(CudaBackend b, Precision p, Shape shape, Work work) {
@@ -107,7 +68,7 @@ class HopperConvolutionsTest {
 
     /// A convolution with and without bias, and its input gradient.
     private void compare(ConvSpec spec, int batch, int height, int width, int in, int out) {
-        HOPPER.values().forEach(hopper -> compare(hopper, spec, batch, height, width, in, out));
+        PRECISIONS.forEach(p -> compare(pairs.hopper(p), spec, batch, height, width, in, out));
     }
 
     private void compare(CudaBackend hopper, ConvSpec spec, int batch, int height, int width, int in, int out) {
@@ -154,14 +115,14 @@ class HopperConvolutionsTest {
     /// On a device whose multiprocessors few blocks would leave idle.
     @ParameterizedTest @CsvSource({"1,3,5,200,16", "3,5,3,16,200"}) void aLongSumIsSplit(int batch, int height, int width, int in, int out) {
         EmulatedDriver driver = EmulatedDriver.hopper(DEVICE_BYTES, 6);
-        try (CudaBackend b = CudaBackend.open(driver, options(Precision.BF16))) {
+        try (CudaBackend b = CudaBackend.open(driver, pairs.options(Precision.BF16))) {
             compare(b, ConvSpec.square(3, 1, 1), batch, height, width, in, out);
             assertTrue(driver.launched().contains("matmul_sum_splits"), driver.launched().toString());
         }
     }
 
     @Test void whatHasNoKernelGoesToTheBaseline() {
-        CudaBackend b = HOPPER.get(Precision.BF16);
+        CudaBackend b = pairs.hopper(Precision.BF16);
         Tensor even = tensor(b, DType.BF16, random.normal(2 * 2 * 8), 1, 2, 2, 8);
         Tensor odd = tensor(b, DType.BF16, random.normal(2 * 2 * 4), 1, 2, 2, 4);
         ConvSpec plain = ConvSpec.square(2, 1, 0);
@@ -175,7 +136,7 @@ class HopperConvolutionsTest {
     @Test void otherDevicesRefuseTheOption() {
         try (EmulatedDriver ampere = new EmulatedDriver(1 << 20)) {
             assertEquals("cuda: --conv hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0, 0.0 GiB, driver for CUDA 12.6; use --conv ptx",
-                    assertThrows(CudaException.class, () -> CudaBackend.open(ampere, options(Precision.BF16))).getMessage());
+                    assertThrows(CudaException.class, () -> CudaBackend.open(ampere, pairs.options(Precision.BF16))).getMessage());
         }
     }
 }

@@ -1,5 +1,8 @@
 package dev.retrograd.cuda;
 
+import static dev.retrograd.cuda.HopperPairs.DEVICE_BYTES;
+import static dev.retrograd.cuda.HopperPairs.PRECISIONS;
+import static dev.retrograd.cuda.HopperPairs.tensor;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
@@ -19,12 +22,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -37,51 +36,22 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /// Products on warpgroups fulfil the contract on the emulator, and agree with those of the baseline's kernels.
 class HopperProductsTest {
-    private static final long DEVICE_BYTES = 64L << 20;
-    private static final List<Precision> PRECISIONS = List.of(Precision.BF16, Precision.FP16);
-    private static final Map<Precision, EmulatedDriver> DRIVERS = new EnumMap<>(Precision.class);
-    private static final Map<Precision, CudaBackend> HOPPER = new EnumMap<>(Precision.class);
-    private static final Map<Precision, CudaBackend> BASELINE = new EnumMap<>(Precision.class);
+    private static HopperPairs pairs;
 
     private final RandomValues random = new RandomValues(5);
 
-    private static BackendOptions options(Precision p) {
-        return BackendOptions.of(notice -> {
-            throw new AssertionError(notice);
-        }).with(Optional.of(p)).with(BackendOptions.Products.HOPPER).with(BackendOptions.Tiles.TABLE).withGraphs(false);
-    }
-
     @BeforeAll static void start() {
-        for (Precision p : PRECISIONS) {
-            DRIVERS.put(p, EmulatedDriver.hopper(DEVICE_BYTES));
-            HOPPER.put(p, CudaBackend.open(DRIVERS.get(p), options(p)));
-            BASELINE.put(p, new CudaBackend(new EmulatedDriver(DEVICE_BYTES), p));
-        }
+        pairs = new HopperPairs("matmul_sm90", o -> o.with(BackendOptions.Products.HOPPER));
     }
 
     @AfterAll static void end() {
-        Set<String> missed = new TreeSet<>();
-        for (Precision p : PRECISIONS) {
-            missed.addAll(EmulatedDriver.kernels(PtxText.read("matmul_sm90_" + TensorCores.name(p.activations()))));
-            missed.removeAll(DRIVERS.get(p).launched());
-        }
-        HOPPER.values().forEach(CudaBackend::close);
-        BASELINE.values().forEach(CudaBackend::close);
-        assertEquals(Set.of(), missed, "kernels that no test launches");
-        DRIVERS.values().forEach(d -> assertEquals(0, d.allocations()));
+        pairs.close();
     }
 
     /// Without sizes whose rows bulk copies cannot read, which the baseline's kernels do here, too.
     @TestFactory Stream<DynamicTest> contract() {
         return PRECISIONS.stream().flatMap(p -> BackendContract.tests(p + " ", ContractCase.all(p).stream()
-                .filter(c -> c.family().equals("matrix") && !c.name().matches(".* (7|13|207)")).toList(), (c, seed) -> c.run(HOPPER.get(p), seed)));
-    }
-
-    private static Tensor tensor(CudaBackend b, DType type, float[] values, int... dims) {
-        Tensor wide = b.floats("wide", Shape.of(dims), values);
-        Tensor t = b.empty("t", wide.spec().with(type));
-        b.convert(wide, t);
-        return t;
+                .filter(c -> c.family().equals("matrix") && !c.name().matches(".* (7|13|207)")).toList(), (c, seed) -> c.run(pairs.hopper(p), seed)));
     }
 
     private interface Work {
@@ -90,7 +60,7 @@ class HopperProductsTest {
 
     /// Runs on both, and compares: sums of float32 in another order, rounded to 16 bits.
     private static void agree(String what, Precision p, Work work) {
-        agree(what, HOPPER.get(p), work);
+        agree(what, pairs.hopper(p), work);
     }
 
     private static void agree(String what, CudaBackend hopper, Work work) {
@@ -100,16 +70,9 @@ class HopperProductsTest {
     /// @param slack beside a rounding, over the largest result
     private static void agree(String what, CudaBackend hopper, double slack, Work work) {
         Precision p = hopper.precision();
-        float[] expected = BASELINE.get(p).toFloats(work.run(BASELINE.get(p)));
+        float[] expected = pairs.baseline(p).toFloats(work.run(pairs.baseline(p)));
         float[] got = hopper.toFloats(work.run(hopper));
-        double scale = 0;
-        for (float v : expected) {
-            scale = Math.max(scale, Math.abs(v));
-        }
-        double ulp = p == Precision.BF16 ? 0x1p-7 : 0x1p-10;
-        for (int i = 0; i < expected.length; i++) {
-            assertTrue(Math.abs(got[i] - expected[i]) <= ulp * Math.abs(expected[i]) + slack * scale, what + " " + p + ", element " + i + ": " + expected[i] + " expected, got " + got[i]);
-        }
+        HopperPairs.agree(what, p, slack, expected, got);
     }
 
     private Tensor product(CudaBackend b, Precision p, int[] batch, boolean shared, int m, int n, int k, boolean ta, boolean tb, float[] left, float[] right) {
@@ -155,7 +118,7 @@ class HopperProductsTest {
         float[] left = random.normal(2 * 24 * 2056);
         float[] right = random.normal(2 * 40 * 2056);
         EmulatedDriver driver = EmulatedDriver.hopper(DEVICE_BYTES, 7);
-        try (CudaBackend hopper = CudaBackend.open(driver, options(Precision.BF16))) {
+        try (CudaBackend hopper = CudaBackend.open(driver, pairs.options(Precision.BF16))) {
             agree("split", hopper, b -> product(b, Precision.BF16, new int[] {2}, false, 24, 40, 2056, false, true, left, right));
             assertTrue(driver.launched().contains("matmul_sum_splits"), driver.launched().toString());
         }
@@ -210,7 +173,7 @@ class HopperProductsTest {
             DType type = p.activations();
             double slack = 0.1 * (p == Precision.BF16 ? 0x1p-8 : 0x1p-11);
             EmulatedDriver driver = EmulatedDriver.hopper(DEVICE_BYTES);
-            try (CudaBackend hopper = CudaBackend.open(driver, options(p))) {
+            try (CudaBackend hopper = CudaBackend.open(driver, pairs.options(p))) {
                 for (boolean low : new boolean[] {false, true}) {
                     agree("forward", hopper, slack, b -> {
                         Tensor y = b.empty("y", new Spec(Shape.of(m, n), type));
@@ -239,7 +202,7 @@ class HopperProductsTest {
         Path run = folder.resolve("kernel-choices.txt");
         EmulatedDriver driver = EmulatedDriver.hopper(DEVICE_BYTES);
         ScriptedClock clock = new ScriptedClock().then(2, 1).then(1, 2);
-        BackendOptions auto = options(Precision.BF16).with(BackendOptions.Products.AUTO).keeping(Optional.of(run), Optional.empty());
+        BackendOptions auto = pairs.options(Precision.BF16).with(BackendOptions.Products.AUTO).keeping(Optional.of(run), Optional.empty());
         try (CudaBackend b = CudaBackend.open(clock.on(driver), auto, Providers.Libraries.NONE)) {
             Tensor x = tensor(b, DType.BF16, random.normal(16 * 24), 16, 24);
             Tensor w = tensor(b, DType.BF16, random.normal(40 * 24), 40, 24);
@@ -258,7 +221,7 @@ class HopperProductsTest {
     }
 
     @Test void whatBulkCopiesCannotReadGoesToTheBaseline() {
-        CudaBackend b = HOPPER.get(Precision.BF16);
+        CudaBackend b = pairs.hopper(Precision.BF16);
         Tensor odd = tensor(b, DType.BF16, random.normal(16 * 12), 16, 12);
         Tensor wide = tensor(b, DType.F32, random.normal(16 * 16), 16, 16);
         Tensor even = tensor(b, DType.BF16, random.normal(16 * 16), 16, 16);
@@ -269,7 +232,7 @@ class HopperProductsTest {
     @Test void otherDevicesRefuseTheOptionAndTheText() {
         try (EmulatedDriver ampere = new EmulatedDriver(1 << 20)) {
             assertEquals("cuda: --gemm hopper needs compute capability 9.0 and a driver for CUDA 12.0 or newer, got PTX emulator, compute capability 8.0, 0.0 GiB, driver for CUDA 12.6; use --gemm ptx",
-                    assertThrows(CudaException.class, () -> CudaBackend.open(ampere, options(Precision.BF16))).getMessage());
+                    assertThrows(CudaException.class, () -> CudaBackend.open(ampere, pairs.options(Precision.BF16))).getMessage());
             assertEquals("cuda: module 'matmul_sm90_bf16' was refused: it is for sm_90a only, the device is sm_80",
                     assertThrows(CudaException.class, () -> ampere.load("matmul_sm90_bf16", PtxText.read("matmul_sm90_bf16"))).getMessage());
         }
