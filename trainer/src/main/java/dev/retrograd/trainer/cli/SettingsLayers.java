@@ -18,6 +18,7 @@ import picocli.CommandLine;
 final class SettingsLayers {
     private static final String PRESET = "/dev/retrograd/trainer/preset.json";
     private static final String PRESET_ORIGIN = "the preset of the embedded model";
+    private static final String MICRO_BATCH = "micro-batch-size";
     private static final ObjectMapper JSON = new ObjectMapper();
 
     /// Whose presets `plan` shares.
@@ -69,6 +70,7 @@ final class SettingsLayers {
                 if (full) {
                     settings.preset(PRESET_ORIGIN, preset(TRAIN + " --trainable full"));
                 }
+                withinBatch(settings, value("--batch-size", args).or(() -> asked.get("batch-size")));
             }
         } else if (embedded) {
             settings.preset(PRESET_ORIGIN, preset(command.getCommandName()));
@@ -91,6 +93,13 @@ final class SettingsLayers {
             JsonNode all = JSON.readTree(in);
             return all.has(command) ? all.get(command) : JSON.createObjectNode();
         }
+    }
+
+    /// A preset's images at once are no more than the batch that was asked for.
+    private static void withinBatch(Settings settings, Optional<String> asked) {
+        asked.filter(batch -> batch.matches("[1-9]\\d{0,8}")).map(Integer::valueOf)
+                .filter(batch -> settings.get(MICRO_BATCH).filter(preset -> Integer.parseInt(preset) > batch).isPresent())
+                .ifPresent(batch -> settings.preset(PRESET_ORIGIN, JSON.createObjectNode().put(MICRO_BATCH, batch)));
     }
 
     /// The one reward that is raised, which may be wrong; empty if several are.

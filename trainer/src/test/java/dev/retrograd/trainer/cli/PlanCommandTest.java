@@ -51,6 +51,13 @@ class PlanCommandTest {
         assertEquals(List.of("1", "2", "4"), lines.stream().map(row::matcher).filter(Matcher::matches).map(m -> m.group(1)).toList());
     }
 
+    @Test void aSmallerBatchThanThePresetsImagesAtOnceTakesThatManyAtOnce() {
+        String first = plan("--steps=2", "--depth=0", "--batch-size=2").out().lines().findFirst().orElseThrow();
+        assertTrue(first.contains("2 images per update, 2 at once"), first);
+        String asked = plan("--steps=2", "--depth=0", "--batch-size=2", "--micro-batch-size=1").out().lines().findFirst().orElseThrow();
+        assertTrue(asked.contains("2 images per update, 1 at once"), asked);
+    }
+
     @Test void thePartsAddUp() throws IOException {
         JsonNode peak = json().get("peak_bytes");
         long parts = 0;
