@@ -10,11 +10,11 @@ public record GraphUse(int graphs, long launches, long bytes) {
 
     /// Launches that a device keeps in graphs at most; others are submitted one by one. Those of a denoising step of Stable Diffusion 1.5, forwards and backwards,
     /// the decoder's and a reward's have room, whatever the number of steps.
-    public static final long MOST_LAUNCHES = 8192;
+    public static final long MOST_LAUNCHES = 32_768;
 
-    /// Memory that a launch in a graph is assumed to take on the device. An assumption on the safe side until it has been measured: a change of NVIDIA's own
-    /// libraries (cccl, pull request 3768) speaks of some 10 KB. `gpu-check` tells what its device takes.
-    public static final long ASSUMED_BYTES_PER_LAUNCH = 64 << 10;
+    /// Memory that a launch in a graph is assumed to take on the device. An assumption until it has been measured: a change of NVIDIA's own libraries (cccl,
+    /// pull request 3768) speaks of some 10 KB. A device that takes more keeps fewer launches in graphs, so as to stay within what a plan set aside. `gpu-check` tells what its device takes.
+    public static final long ASSUMED_BYTES_PER_LAUNCH = 16 << 10;
 
     /// What a plan sets aside, which a device keeps to.
     ///

@@ -39,7 +39,7 @@ class GpuCheckTest {
 
     @Test void whatGraphsTakeIsReportedBesideWhatPlansAssume() throws IOException {
         ObjectMapper json = new ObjectMapper();
-        assertEquals("graphs of 1024 launches took 8.0 MiB of the device, 8.00 KiB a launch (plans assume 64)",
+        assertEquals("graphs of 1024 launches took 8.0 MiB of the device, 8.00 KiB a launch (plans assume 16)",
                 TrainingCheck.graphMemory(json.readTree("{\"graph_launches\":1024,\"graph_bytes\":8388608}")));
         assertEquals("no graphs", TrainingCheck.graphMemory(json.readTree("{}")));
     }
