@@ -22,6 +22,15 @@ final class ChannelSums {
     private ChannelSums() {
     }
 
+    /// Floats from native memory, as doubles.
+    private static DoubleVector doubles(long address) {
+        return (DoubleVector) FloatVector.fromMemorySegment(HALF, Native.ALL, address, Native.LE).convertShape(VectorOperators.F2D, DOUBLES, 0);
+    }
+
+    private static float at(long address) {
+        return Native.ALL.get(JAVA_FLOAT, address);
+    }
+
     /// Floats from memory, as doubles.
     static DoubleVector doubles(MemorySegment x, long offset) {
         return (DoubleVector) FloatVector.fromMemorySegment(HALF, x, offset, ORDER).convertShape(VectorOperators.F2D, DOUBLES, 0);
@@ -30,8 +39,8 @@ final class ChannelSums {
     /// `sums[c] = Σ d` and `sums[channels + c] = Σ d²` with `d = x − pivot[at + c]`; a pivot among the values keeps their variance
     /// from drowning in the square of their mean.
     ///
-    /// @param offset byte offset of the first row
-    static void moments(MemorySegment x, long offset, long rows, int channels, double[] pivot, int at, double[] sums) {
+    /// @param x address of the first row
+    static void moments(long x, long rows, int channels, double[] pivot, int at, double[] sums) {
         long rowBytes = channels * 4L;
         int c = 0;
         for (; c <= channels - 2 * LANES; c += 2 * LANES) {
@@ -41,10 +50,10 @@ final class ChannelSums {
             DoubleVector sum1 = sum0;
             DoubleVector squares0 = sum0;
             DoubleVector squares1 = sum0;
-            long o = offset + c * 4L;
+            long o = c * 4L;
             for (long r = 0; r < rows; r++, o += rowBytes) {
-                DoubleVector d0 = doubles(x, o).sub(pivot0);
-                DoubleVector d1 = doubles(x, o + HALF_BYTES).sub(pivot1);
+                DoubleVector d0 = doubles(x + o).sub(pivot0);
+                DoubleVector d1 = doubles(x + o + HALF_BYTES).sub(pivot1);
                 sum0 = sum0.add(d0);
                 sum1 = sum1.add(d1);
                 squares0 = d0.fma(d0, squares0);
@@ -58,9 +67,9 @@ final class ChannelSums {
         for (; c < channels; c++) {
             double sum = 0;
             double squares = 0;
-            long o = offset + c * 4L;
+            long o = c * 4L;
             for (long r = 0; r < rows; r++, o += rowBytes) {
-                double d = x.get(JAVA_FLOAT, o) - pivot[at + c];
+                double d = at(x + o) - pivot[at + c];
                 sum += d;
                 squares = Math.fma(d, d, squares);
             }
@@ -70,7 +79,10 @@ final class ChannelSums {
     }
 
     /// `sums[c] = Σ dy` and `sums[channels + c] = Σ dy·(x − centre[at + c])`.
-    static void gradients(MemorySegment x, MemorySegment dy, long offset, long rows, int channels, double[] centre, int at, double[] sums) {
+    ///
+    /// @param x address of the first row
+    /// @param dy address of the first row
+    static void gradients(long x, long dy, long rows, int channels, double[] centre, int at, double[] sums) {
         long rowBytes = channels * 4L;
         int c = 0;
         for (; c <= channels - 2 * LANES; c += 2 * LANES) {
@@ -80,14 +92,14 @@ final class ChannelSums {
             DoubleVector sum1 = sum0;
             DoubleVector products0 = sum0;
             DoubleVector products1 = sum0;
-            long o = offset + c * 4L;
+            long o = c * 4L;
             for (long r = 0; r < rows; r++, o += rowBytes) {
-                DoubleVector dy0 = doubles(dy, o);
-                DoubleVector dy1 = doubles(dy, o + HALF_BYTES);
+                DoubleVector dy0 = doubles(dy + o);
+                DoubleVector dy1 = doubles(dy + o + HALF_BYTES);
                 sum0 = sum0.add(dy0);
                 sum1 = sum1.add(dy1);
-                products0 = doubles(x, o).sub(centre0).fma(dy0, products0);
-                products1 = doubles(x, o + HALF_BYTES).sub(centre1).fma(dy1, products1);
+                products0 = doubles(x + o).sub(centre0).fma(dy0, products0);
+                products1 = doubles(x + o + HALF_BYTES).sub(centre1).fma(dy1, products1);
             }
             sum0.intoArray(sums, c);
             sum1.intoArray(sums, c + LANES);
@@ -97,11 +109,11 @@ final class ChannelSums {
         for (; c < channels; c++) {
             double sum = 0;
             double products = 0;
-            long o = offset + c * 4L;
+            long o = c * 4L;
             for (long r = 0; r < rows; r++, o += rowBytes) {
-                double g = dy.get(JAVA_FLOAT, o);
+                double g = at(dy + o);
                 sum += g;
-                products = Math.fma(x.get(JAVA_FLOAT, o) - centre[at + c], g, products);
+                products = Math.fma(at(x + o) - centre[at + c], g, products);
             }
             sums[c] = sum;
             sums[channels + c] = products;

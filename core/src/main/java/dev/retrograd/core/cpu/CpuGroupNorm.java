@@ -1,50 +1,48 @@
 package dev.retrograd.core.cpu;
 
-import static dev.retrograd.core.cpu.VectorMath.FLOATS;
-import static dev.retrograd.core.cpu.VectorMath.LANES;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import dev.retrograd.core.Tensor;
+import dev.retrograd.core.cpu.GroupNormRows.Affine;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import java.util.Arrays;
-import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 
 /// Group normalisation: statistics in float64 over fixed chunks of rows, then one pass that applies a scale and an offset per channel.
 final class CpuGroupNorm {
-    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
-
     private final Workers workers;
 
     CpuGroupNorm(Workers workers) {
         this.workers = workers;
     }
 
-    /// Per image and channel: `y = (x − centre)·scale + offset`. The centre is the mean as a float, so that the subtraction of nearby
-    /// floats is exact; the offset carries what the centre's rounding left.
-    private record Affine(float[] centre, float[] scale, float[] offset) {
-        Affine(int size) {
-            this(new float[size], new float[size], new float[size]);
-        }
-    }
-
     void groupNorm(int groups, double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd) {
         RowChunks chunks = RowChunks.ofImages(x);
         Affine affine = statistics(chunks, groups, eps, x, gamma, beta, mean, rstd);
-        MemorySegment in = CpuMemory.data(x);
-        MemorySegment out = CpuMemory.data(y);
-        chunks.forEach(workers, (image, _, from, to) ->
-                apply(in, out, chunks.byteOffset(image, from), to - from, chunks.channels(), affine, image * chunks.channels()));
+        long in = address(x, chunks);
+        long out = address(y, chunks);
+        chunks.forEach(workers, (image, _, from, to) -> {
+            long o = chunks.byteOffset(image, from);
+            rows(chunks, image).apply(in + o, out + o, to - from, affine);
+        });
     }
 
     void groupNormSilu(int groups, double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd) {
         RowChunks chunks = RowChunks.ofImages(x);
         Affine affine = statistics(chunks, groups, eps, x, gamma, beta, mean, rstd);
-        MemorySegment in = CpuMemory.data(x);
-        MemorySegment out = CpuMemory.data(y);
-        chunks.forEach(workers, (image, _, from, to) ->
-                applySilu(in, out, chunks.byteOffset(image, from), to - from, chunks.channels(), affine, image * chunks.channels()));
+        long in = address(x, chunks);
+        long out = address(y, chunks);
+        chunks.forEach(workers, (image, _, from, to) -> {
+            long o = chunks.byteOffset(image, from);
+            rows(chunks, image).applySilu(in + o, out + o, to - from, affine);
+        });
+    }
+
+    private static GroupNormRows rows(RowChunks chunks, int image) {
+        return new GroupNormRows(chunks.channels(), image * chunks.channels());
+    }
+
+    private static long address(Tensor t, RowChunks chunks) {
+        return CpuMemory.floats("groupNorm", t, chunks.images() * chunks.rows() * chunks.channels());
     }
 
     void groupNormSiluBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dy, Tensor dz) {
@@ -54,9 +52,10 @@ final class CpuGroupNorm {
     }
 
     /// What the gradient of the inner value takes from the forward pass.
-    private record Slope(RowChunks chunks, MemorySegment x, MemorySegment dy, MemorySegment dz, Affine affine) {
+    private record Slope(RowChunks chunks, long x, long dy, long dz, Affine affine) {
         void apply(int image, long from, long to) {
-            applySiluSlope(x, dy, dz, chunks.byteOffset(image, from), to - from, chunks.channels(), affine, image * chunks.channels());
+            long o = chunks.byteOffset(image, from);
+            CpuGroupNorm.rows(chunks, image).applySiluSlope(x + o, dy + o, dz + o, to - from, affine);
         }
     }
 
@@ -72,7 +71,7 @@ final class CpuGroupNorm {
                 fill(affine, image, g, channels / groups, channels, gamma, beta, means.getAtIndex(JAVA_FLOAT, i), rstds.getAtIndex(JAVA_FLOAT, i));
             }
         }
-        return new Slope(chunks, CpuMemory.data(x), CpuMemory.data(dy), CpuMemory.data(dz), affine);
+        return new Slope(chunks, address(x, chunks), address(dy, chunks), address(dz, chunks), affine);
     }
 
     /// The slope and the sums over it chunk by chunk, so that the sums find both in a cache; the same bits as one after the other.
@@ -87,14 +86,14 @@ final class CpuGroupNorm {
         int width = channels / groups;
         int perImage = chunks.chunksPerImage();
         double[] partial = new double[chunks.images() * perImage * groups * 2];
-        MemorySegment in = CpuMemory.data(x);
+        long in = address(x, chunks);
         double[] pivot = new double[chunks.images() * channels];
         for (int first = 0; first < pivot.length; first += width) {
-            Arrays.fill(pivot, first, first + width, in.get(JAVA_FLOAT, chunks.byteOffset(first / channels, 0) + first % channels * 4L));
+            Arrays.fill(pivot, first, first + width, Native.ALL.get(JAVA_FLOAT, in + chunks.byteOffset(first / channels, 0) + first % channels * 4L));
         }
         chunks.forEach(workers, (image, chunk, from, to) -> {
             double[] sums = new double[2 * channels];
-            ChannelSums.moments(in, chunks.byteOffset(image, from), to - from, channels, pivot, image * channels, sums);
+            ChannelSums.moments(in + chunks.byteOffset(image, from), to - from, channels, pivot, image * channels, sums);
             addGroups(sums, groups, width, partial, (image * perImage + chunk) * groups * 2);
         });
         Affine affine = new Affine(chunks.images() * channels);
@@ -122,9 +121,9 @@ final class CpuGroupNorm {
         for (int c = group * width; c < (group + 1) * width; c++) {
             double scale = gammas.getAtIndex(JAVA_FLOAT, c) * rstd;
             int i = image * channels + c;
-            affine.centre[i] = centre;
-            affine.scale[i] = (float) scale;
-            affine.offset[i] = (float) (betas.getAtIndex(JAVA_FLOAT, c) + (centre - mean) * scale);
+            affine.centre()[i] = centre;
+            affine.scale()[i] = (float) scale;
+            affine.offset()[i] = (float) (betas.getAtIndex(JAVA_FLOAT, c) + (centre - mean) * scale);
         }
     }
 
@@ -164,67 +163,6 @@ final class CpuGroupNorm {
         return sum;
     }
 
-    private static void apply(MemorySegment x, MemorySegment y, long offset, long rows, int channels, Affine affine, int at) {
-        int full = FLOATS.loopBound(channels);
-        VectorMask<Float> tail = VectorMath.firstLanes(channels - full);
-        long o = offset;
-        for (long r = 0; r < rows; r++, o += channels * 4L) {
-            for (int c = 0; c < full; c += LANES) {
-                FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, o + c * 4L, ORDER);
-                normalised(v, affine, at + c).intoMemorySegment(y, o + c * 4L, ORDER);
-            }
-            if (full < channels) {
-                FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, o + full * 4L, ORDER, tail);
-                normalised(v, affine, at + full, tail).intoMemorySegment(y, o + full * 4L, ORDER, tail);
-            }
-        }
-    }
-
-    private static void applySilu(MemorySegment x, MemorySegment y, long offset, long rows, int channels, Affine affine, int at) {
-        int full = FLOATS.loopBound(channels);
-        VectorMask<Float> tail = VectorMath.firstLanes(channels - full);
-        long o = offset;
-        for (long r = 0; r < rows; r++, o += channels * 4L) {
-            for (int c = 0; c < full; c += LANES) {
-                FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, o + c * 4L, ORDER);
-                VectorMath.silu(normalised(v, affine, at + c)).intoMemorySegment(y, o + c * 4L, ORDER);
-            }
-            if (full < channels) {
-                FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, o + full * 4L, ORDER, tail);
-                VectorMath.silu(normalised(v, affine, at + full, tail)).intoMemorySegment(y, o + full * 4L, ORDER, tail);
-            }
-        }
-    }
-
-    private static void applySiluSlope(MemorySegment x, MemorySegment dy, MemorySegment dz, long offset, long rows, int channels,
-            Affine affine, int at) {
-        int full = FLOATS.loopBound(channels);
-        VectorMask<Float> tail = VectorMath.firstLanes(channels - full);
-        long o = offset;
-        for (long r = 0; r < rows; r++, o += channels * 4L) {
-            for (int c = 0; c < full; c += LANES) {
-                FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, o + c * 4L, ORDER);
-                FloatVector g = FloatVector.fromMemorySegment(FLOATS, dy, o + c * 4L, ORDER);
-                VectorMath.siluSlope(normalised(v, affine, at + c)).mul(g).intoMemorySegment(dz, o + c * 4L, ORDER);
-            }
-            if (full < channels) {
-                FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, o + full * 4L, ORDER, tail);
-                FloatVector g = FloatVector.fromMemorySegment(FLOATS, dy, o + full * 4L, ORDER, tail);
-                VectorMath.siluSlope(normalised(v, affine, at + full, tail)).mul(g).intoMemorySegment(dz, o + full * 4L, ORDER, tail);
-            }
-        }
-    }
-
-    private static FloatVector normalised(FloatVector x, Affine affine, int i) {
-        return x.sub(FloatVector.fromArray(FLOATS, affine.centre, i))
-                .fma(FloatVector.fromArray(FLOATS, affine.scale, i), FloatVector.fromArray(FLOATS, affine.offset, i));
-    }
-
-    private static FloatVector normalised(FloatVector x, Affine affine, int i, VectorMask<Float> lanes) {
-        return x.sub(FloatVector.fromArray(FLOATS, affine.centre, i, lanes))
-                .fma(FloatVector.fromArray(FLOATS, affine.scale, i, lanes), FloatVector.fromArray(FLOATS, affine.offset, i, lanes));
-    }
-
     /// `dx = rstd·(g − Σg/n − x̂·Σ(g·x̂)/n)` with `g = gamma·dy`, `x̂ = (x − mean)·rstd` and sums over the group.
     void groupNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dy, Tensor dx) {
         backward(RowChunks.ofImages(x), x, gamma, mean, rstd, dy, dx, (_, _, _) -> { });
@@ -241,8 +179,8 @@ final class CpuGroupNorm {
         int groups = mean.shape().channels();
         int width = channels / groups;
         int perImage = chunks.chunksPerImage();
-        MemorySegment in = CpuMemory.data(x);
-        MemorySegment gradient = CpuMemory.data(dy);
+        long in = address(x, chunks);
+        long gradient = address(dy, chunks);
         MemorySegment gammas = CpuMemory.data(gamma);
         MemorySegment rstds = CpuMemory.data(rstd);
         double[] centre = centres(chunks, mean);
@@ -267,40 +205,18 @@ final class CpuGroupNorm {
             int image = first / channels;
             int g = first % channels / width;
             double r = rstds.getAtIndex(JAVA_FLOAT, (long) image * groups + g);
-            Arrays.fill(affine.offset, first, first + width, (float) (-r * total(partial, image, perImage, groups, g, 0) / n));
+            Arrays.fill(affine.offset(), first, first + width, (float) (-r * total(partial, image, perImage, groups, g, 0) / n));
             Arrays.fill(slope, first, first + width, (float) (-r * r * r * total(partial, image, perImage, groups, g, 1) / n));
             for (int i = first; i < first + width; i++) {
-                affine.centre[i] = (float) centre[i];
-                affine.scale[i] = (float) (r * weights[i - image * channels]);
+                affine.centre()[i] = (float) centre[i];
+                affine.scale()[i] = (float) (r * weights[i - image * channels]);
             }
         }
-        MemorySegment out = CpuMemory.data(dx);
-        chunks.forEach(workers, (image, _, from, to) ->
-                applyBackward(in, gradient, out, chunks.byteOffset(image, from), to - from, channels, affine, slope, image * channels));
-    }
-
-    private static void applyBackward(MemorySegment x, MemorySegment dy, MemorySegment dx, long offset, long rows, int channels,
-            Affine affine, float[] slope, int at) {
-        int full = FLOATS.loopBound(channels);
-        VectorMask<Float> tail = VectorMath.firstLanes(channels - full);
-        long o = offset;
-        for (long r = 0; r < rows; r++, o += channels * 4L) {
-            for (int c = 0; c < full; c += LANES) {
-                FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, o + c * 4L, ORDER)
-                        .sub(FloatVector.fromArray(FLOATS, affine.centre, at + c))
-                        .fma(FloatVector.fromArray(FLOATS, slope, at + c), FloatVector.fromArray(FLOATS, affine.offset, at + c));
-                FloatVector.fromMemorySegment(FLOATS, dy, o + c * 4L, ORDER)
-                        .fma(FloatVector.fromArray(FLOATS, affine.scale, at + c), v).intoMemorySegment(dx, o + c * 4L, ORDER);
-            }
-            if (full < channels) {
-                int i = at + full;
-                FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, o + full * 4L, ORDER, tail)
-                        .sub(FloatVector.fromArray(FLOATS, affine.centre, i, tail))
-                        .fma(FloatVector.fromArray(FLOATS, slope, i, tail), FloatVector.fromArray(FLOATS, affine.offset, i, tail));
-                FloatVector.fromMemorySegment(FLOATS, dy, o + full * 4L, ORDER, tail)
-                        .fma(FloatVector.fromArray(FLOATS, affine.scale, i, tail), v).intoMemorySegment(dx, o + full * 4L, ORDER, tail);
-            }
-        }
+        long out = address(dx, chunks);
+        chunks.forEach(workers, (image, _, from, to) -> {
+            long o = chunks.byteOffset(image, from);
+            rows(chunks, image).applyBackward(in + o, gradient + o, out + o, to - from, affine, slope);
+        });
     }
 
     /// `dgamma = Σ dy·(x − mean)·rstd`, `dbeta = Σ dy` over images and rows.
@@ -309,8 +225,8 @@ final class CpuGroupNorm {
         int channels = chunks.channels();
         int groups = mean.shape().channels();
         int perImage = chunks.chunksPerImage();
-        MemorySegment in = CpuMemory.data(x);
-        MemorySegment gradient = CpuMemory.data(dy);
+        long in = address(x, chunks);
+        long gradient = address(dy, chunks);
         double[] centre = centres(chunks, mean);
         double[][] partial = new double[chunks.images() * perImage][];
         chunks.forEach(workers, (image, chunk, from, to) ->
@@ -331,10 +247,11 @@ final class CpuGroupNorm {
         }
     }
 
-    private static double[] channelGradients(RowChunks chunks, int image, long from, long to, MemorySegment x, MemorySegment dy, double[] centre) {
+    private static double[] channelGradients(RowChunks chunks, int image, long from, long to, long x, long dy, double[] centre) {
         int channels = chunks.channels();
         double[] sums = new double[2 * channels];
-        ChannelSums.gradients(x, dy, chunks.byteOffset(image, from), to - from, channels, centre, image * channels, sums);
+        long o = chunks.byteOffset(image, from);
+        ChannelSums.gradients(x + o, dy + o, to - from, channels, centre, image * channels, sums);
         return sums;
     }
 

@@ -1,8 +1,11 @@
 package dev.retrograd.core.cpu;
 
 import dev.retrograd.core.ArenaBlock;
+import dev.retrograd.core.DType;
+import dev.retrograd.core.DTypeException;
 import dev.retrograd.core.Memory;
 import dev.retrograd.core.OutOfMemoryException;
+import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Spec;
 import dev.retrograd.core.Storage;
 import dev.retrograd.core.Tensor;
@@ -70,6 +73,19 @@ final class CpuMemory implements AutoCloseable {
             return n.segment.asSlice(t.byteOffset(), t.spec().bytes());
         }
         throw new IllegalArgumentException("cpu: " + t + " belongs to another backend");
+    }
+
+    /// The address of a float32 tensor's first element, for loops over {@link Native#ALL}, which check nothing more.
+    ///
+    /// @param elements as many as the kernel will touch
+    /// @throws DTypeException unless the tensor holds float32
+    /// @throws ShapeException unless it holds as many elements
+    static long floats(String kernel, Tensor t, long elements) {
+        Elements.require(kernel, DType.F32, t);
+        if (t.elements() != elements) {
+            throw new ShapeException(kernel + ": " + elements + " elements are required, got " + t);
+        }
+        return data(t).address();
     }
 
     /// Whether kernels can read bytes where they lie: off the heap and aligned as {@link #data} promises.
