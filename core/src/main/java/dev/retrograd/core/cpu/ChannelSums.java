@@ -23,8 +23,13 @@ final class ChannelSums {
     }
 
     /// Floats from native memory, as doubles.
-    private static DoubleVector doubles(long address) {
+    static DoubleVector doubles(long address) {
         return (DoubleVector) FloatVector.fromMemorySegment(HALF, Native.ALL, address, Native.LE).convertShape(VectorOperators.F2D, DOUBLES, 0);
+    }
+
+    /// Rounded to nearest.
+    static FloatVector floats(DoubleVector x) {
+        return (FloatVector) x.convertShape(VectorOperators.D2F, HALF, 0);
     }
 
     private static float at(long address) {

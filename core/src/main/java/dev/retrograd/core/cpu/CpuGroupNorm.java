@@ -45,6 +45,10 @@ final class CpuGroupNorm {
         return CpuMemory.floats("groupNorm", t, chunks.images() * chunks.rows() * chunks.channels());
     }
 
+    private static long parameters(Tensor t, RowChunks chunks) {
+        return CpuMemory.floats("groupNorm", t, chunks.channels());
+    }
+
     void groupNormSiluBackward(Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor rstd, Tensor dy, Tensor dz) {
         RowChunks chunks = RowChunks.ofImages(x);
         Slope slope = slope(chunks, x, gamma, beta, mean, rstd, dy, dz);
@@ -64,12 +68,13 @@ final class CpuGroupNorm {
         int groups = mean.shape().channels();
         MemorySegment means = CpuMemory.data(mean);
         MemorySegment rstds = CpuMemory.data(rstd);
+        long gammas = parameters(gamma, chunks);
+        long betas = parameters(beta, chunks);
+        int width = channels / groups;
         Affine affine = new Affine(chunks.images() * channels);
-        for (int image = 0; image < chunks.images(); image++) {
-            for (int g = 0; g < groups; g++) {
-                long i = (long) image * groups + g;
-                fill(affine, image, g, channels / groups, channels, gamma, beta, means.getAtIndex(JAVA_FLOAT, i), rstds.getAtIndex(JAVA_FLOAT, i));
-            }
+        for (int i = 0; i < chunks.images() * groups; i++) {
+            long c = i % groups * width * 4L;
+            affine.normalise(i * width, width, gammas + c, betas + c, means.getAtIndex(JAVA_FLOAT, i), rstds.getAtIndex(JAVA_FLOAT, i));
         }
         return new Slope(chunks, address(x, chunks), address(dy, chunks), address(dz, chunks), affine);
     }
@@ -99,32 +104,21 @@ final class CpuGroupNorm {
         Affine affine = new Affine(chunks.images() * channels);
         MemorySegment means = CpuMemory.data(mean);
         MemorySegment rstds = CpuMemory.data(rstd);
+        long gammas = parameters(gamma, chunks);
+        long betas = parameters(beta, chunks);
         double n = (double) chunks.rows() * width;
-        for (int image = 0; image < chunks.images(); image++) {
-            for (int g = 0; g < groups; g++) {
-                double fromPivot = total(partial, image, perImage, groups, g, 0) / n;
-                double variance = Math.max(0, total(partial, image, perImage, groups, g, 1) / n - fromPivot * fromPivot);
-                double m = pivot[image * channels + g * width] + fromPivot;
-                double r = 1 / Math.sqrt(variance + eps);
-                means.setAtIndex(JAVA_FLOAT, (long) image * groups + g, (float) m);
-                rstds.setAtIndex(JAVA_FLOAT, (long) image * groups + g, (float) r);
-                fill(affine, image, g, width, channels, gamma, beta, m, r);
-            }
+        for (int i = 0; i < chunks.images() * groups; i++) {
+            int image = i / groups;
+            int g = i % groups;
+            double fromPivot = total(partial, image, perImage, groups, g, 0) / n;
+            double variance = Math.max(0, total(partial, image, perImage, groups, g, 1) / n - fromPivot * fromPivot);
+            double m = pivot[i * width] + fromPivot;
+            double r = 1 / Math.sqrt(variance + eps);
+            means.setAtIndex(JAVA_FLOAT, i, (float) m);
+            rstds.setAtIndex(JAVA_FLOAT, i, (float) r);
+            affine.normalise(i * width, width, gammas + g * width * 4L, betas + g * width * 4L, m, r);
         }
         return affine;
-    }
-
-    private static void fill(Affine affine, int image, int group, int width, int channels, Tensor gamma, Tensor beta, double mean, double rstd) {
-        MemorySegment gammas = CpuMemory.data(gamma);
-        MemorySegment betas = CpuMemory.data(beta);
-        float centre = (float) mean;
-        for (int c = group * width; c < (group + 1) * width; c++) {
-            double scale = gammas.getAtIndex(JAVA_FLOAT, c) * rstd;
-            int i = image * channels + c;
-            affine.centre()[i] = centre;
-            affine.scale()[i] = (float) scale;
-            affine.offset()[i] = (float) (betas.getAtIndex(JAVA_FLOAT, c) + (centre - mean) * scale);
-        }
     }
 
     /// Adds two sums per channel up to two sums per group.
@@ -181,11 +175,13 @@ final class CpuGroupNorm {
         int perImage = chunks.chunksPerImage();
         long in = address(x, chunks);
         long gradient = address(dy, chunks);
-        MemorySegment gammas = CpuMemory.data(gamma);
         MemorySegment rstds = CpuMemory.data(rstd);
         double[] centre = centres(chunks, mean);
         double[] weights = new double[channels];
-        Arrays.setAll(weights, c -> gammas.getAtIndex(JAVA_FLOAT, c));
+        long gammas = parameters(gamma, chunks);
+        for (int c = 0; c < channels; c++) {
+            weights[c] = Native.ALL.get(JAVA_FLOAT, gammas + c * 4L);
+        }
         double[] partial = new double[chunks.images() * perImage * groups * 2];
         chunks.forEach(workers, (image, chunk, from, to) -> {
             before.rows(image, from, to);
@@ -201,16 +197,12 @@ final class CpuGroupNorm {
         float[] slope = new float[size];
         Affine affine = new Affine(size);
         double n = (double) chunks.rows() * width;
-        for (int first = 0; first < size; first += width) {
-            int image = first / channels;
-            int g = first % channels / width;
-            double r = rstds.getAtIndex(JAVA_FLOAT, (long) image * groups + g);
-            Arrays.fill(affine.offset(), first, first + width, (float) (-r * total(partial, image, perImage, groups, g, 0) / n));
-            Arrays.fill(slope, first, first + width, (float) (-r * r * r * total(partial, image, perImage, groups, g, 1) / n));
-            for (int i = first; i < first + width; i++) {
-                affine.centre()[i] = (float) centre[i];
-                affine.scale()[i] = (float) (r * weights[i - image * channels]);
-            }
+        for (int i = 0; i < chunks.images() * groups; i++) {
+            int image = i / groups;
+            int g = i % groups;
+            double r = rstds.getAtIndex(JAVA_FLOAT, i);
+            affine.set(i * width, width, (float) centre[i * width], r, weights, g * width, (float) (-r * total(partial, image, perImage, groups, g, 0) / n));
+            Arrays.fill(slope, i * width, (i + 1) * width, (float) (-r * r * r * total(partial, image, perImage, groups, g, 1) / n));
         }
         long out = address(dx, chunks);
         chunks.forEach(workers, (image, _, from, to) -> {

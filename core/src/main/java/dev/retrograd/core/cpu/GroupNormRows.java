@@ -4,7 +4,10 @@ import static dev.retrograd.core.cpu.Native.ALL;
 import static dev.retrograd.core.cpu.Native.LE;
 import static dev.retrograd.core.cpu.VectorMath.FLOATS;
 import static dev.retrograd.core.cpu.VectorMath.LANES;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
+import java.util.Arrays;
+import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 
@@ -19,6 +22,35 @@ record GroupNormRows(int channels, int at) {
     record Affine(float[] centre, float[] scale, float[] offset) {
         Affine(int size) {
             this(new float[size], new float[size], new float[size]);
+        }
+
+        /// Sets a group: `y = gamma·(x − mean)·rstd + beta`.
+        ///
+        /// @param i index of its first channel, whose gamma and beta are at these addresses
+        void normalise(int i, int width, long gamma, long beta, double mean, double rstd) {
+            float rounded = (float) mean;
+            double left = rounded - mean;
+            Arrays.fill(centre, i, i + width, rounded);
+            int c = 0;
+            for (; c <= width - ChannelSums.LANES; c += ChannelSums.LANES) {
+                DoubleVector s = ChannelSums.doubles(gamma + c * 4L).mul(rstd);
+                ChannelSums.floats(s).intoArray(scale, i + c);
+                ChannelSums.floats(s.mul(left).add(ChannelSums.doubles(beta + c * 4L))).intoArray(offset, i + c);
+            }
+            for (; c < width; c++) {
+                double s = ALL.get(JAVA_FLOAT, gamma + c * 4L) * rstd;
+                scale[i + c] = (float) s;
+                offset[i + c] = (float) (ALL.get(JAVA_FLOAT, beta + c * 4L) + left * s);
+            }
+        }
+
+        /// Sets a group to one centre and one offset and, by channel, `rstd·weight`.
+        void set(int i, int width, float centre, double rstd, double[] weights, int from, float offset) {
+            Arrays.fill(this.centre, i, i + width, centre);
+            Arrays.fill(this.offset, i, i + width, offset);
+            for (int c = 0; c < width; c++) {
+                scale[i + c] = (float) (rstd * weights[from + c]);
+            }
         }
 
         private FloatVector of(FloatVector x, int i) {
