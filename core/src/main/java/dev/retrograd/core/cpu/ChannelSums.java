@@ -4,7 +4,6 @@ import static dev.retrograd.core.cpu.VectorMath.DOUBLES;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
@@ -17,7 +16,6 @@ final class ChannelSums {
     static final VectorSpecies<Float> HALF = VectorSpecies.of(float.class, VectorShape.forBitSize(VectorMath.FLOATS.vectorBitSize() / 2));
     static final int LANES = HALF.length();
     private static final long HALF_BYTES = HALF.vectorByteSize();
-    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
     private ChannelSums() {
     }
@@ -34,11 +32,6 @@ final class ChannelSums {
 
     private static float at(long address) {
         return Native.ALL.get(JAVA_FLOAT, address);
-    }
-
-    /// Floats from memory, as doubles.
-    static DoubleVector doubles(MemorySegment x, long offset) {
-        return (DoubleVector) FloatVector.fromMemorySegment(HALF, x, offset, ORDER).convertShape(VectorOperators.F2D, DOUBLES, 0);
     }
 
     /// `sums[c] = Σ d` and `sums[channels + c] = Σ d²` with `d = x − pivot[at + c]`; a pivot among the values keeps their variance
@@ -127,8 +120,10 @@ final class ChannelSums {
 
     /// `sums[c] = Σ dy` and `sums[channels + c] = Σ dy·(x − mean)·rstd` with a mean and rstd for every row.
     ///
+    /// @param x address of the tensor's first row
+    /// @param dy address of the tensor's first row
     /// @param firstRow index of the first row in mean and rstd
-    static void gradientsOfRows(MemorySegment x, MemorySegment dy, long firstRow, long rows, int channels,
+    static void gradientsOfRows(long x, long dy, long firstRow, long rows, int channels,
             MemorySegment mean, MemorySegment rstd, double[] sums) {
         long rowBytes = channels * 4L;
         int c = 0;
@@ -141,12 +136,12 @@ final class ChannelSums {
             for (long r = firstRow; r < firstRow + rows; r++, o += rowBytes) {
                 DoubleVector centre = DoubleVector.broadcast(DOUBLES, mean.getAtIndex(JAVA_FLOAT, r));
                 DoubleVector scale = DoubleVector.broadcast(DOUBLES, rstd.getAtIndex(JAVA_FLOAT, r));
-                DoubleVector dy0 = doubles(dy, o);
-                DoubleVector dy1 = doubles(dy, o + HALF_BYTES);
+                DoubleVector dy0 = doubles(dy + o);
+                DoubleVector dy1 = doubles(dy + o + HALF_BYTES);
                 sum0 = sum0.add(dy0);
                 sum1 = sum1.add(dy1);
-                products0 = doubles(x, o).sub(centre).mul(scale).fma(dy0, products0);
-                products1 = doubles(x, o + HALF_BYTES).sub(centre).mul(scale).fma(dy1, products1);
+                products0 = doubles(x + o).sub(centre).mul(scale).fma(dy0, products0);
+                products1 = doubles(x + o + HALF_BYTES).sub(centre).mul(scale).fma(dy1, products1);
             }
             sum0.intoArray(sums, c);
             sum1.intoArray(sums, c + LANES);
@@ -158,8 +153,8 @@ final class ChannelSums {
             double products = 0;
             long o = firstRow * rowBytes + c * 4L;
             for (long r = firstRow; r < firstRow + rows; r++, o += rowBytes) {
-                double g = dy.get(JAVA_FLOAT, o);
-                double centred = (double) x.get(JAVA_FLOAT, o) - mean.getAtIndex(JAVA_FLOAT, r);
+                double g = at(dy + o);
+                double centred = (double) at(x + o) - mean.getAtIndex(JAVA_FLOAT, r);
                 sum += g;
                 products = Math.fma(centred * rstd.getAtIndex(JAVA_FLOAT, r), g, products);
             }

@@ -2,6 +2,7 @@ package dev.retrograd.core.cpu;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
+import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.cpu.GroupNormRows.Affine;
 import java.lang.foreign.MemorySegment;
@@ -18,8 +19,8 @@ final class CpuGroupNorm {
     void groupNorm(int groups, double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd) {
         RowChunks chunks = RowChunks.ofImages(x);
         Affine affine = statistics(chunks, groups, eps, x, gamma, beta, mean, rstd);
-        long in = address(x, chunks);
-        long out = address(y, chunks);
+        long in = chunks.address("groupNorm", x);
+        long out = chunks.address("groupNorm", y);
         chunks.forEach(workers, (image, _, from, to) -> {
             long o = chunks.byteOffset(image, from);
             rows(chunks, image).apply(in + o, out + o, to - from, affine);
@@ -29,8 +30,8 @@ final class CpuGroupNorm {
     void groupNormSilu(int groups, double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd) {
         RowChunks chunks = RowChunks.ofImages(x);
         Affine affine = statistics(chunks, groups, eps, x, gamma, beta, mean, rstd);
-        long in = address(x, chunks);
-        long out = address(y, chunks);
+        long in = chunks.address("groupNorm", x);
+        long out = chunks.address("groupNorm", y);
         chunks.forEach(workers, (image, _, from, to) -> {
             long o = chunks.byteOffset(image, from);
             rows(chunks, image).applySilu(in + o, out + o, to - from, affine);
@@ -39,10 +40,6 @@ final class CpuGroupNorm {
 
     private static GroupNormRows rows(RowChunks chunks, int image) {
         return new GroupNormRows(chunks.channels(), image * chunks.channels());
-    }
-
-    private static long address(Tensor t, RowChunks chunks) {
-        return CpuMemory.floats("groupNorm", t, chunks.images() * chunks.rows() * chunks.channels());
     }
 
     private static long parameters(Tensor t, RowChunks chunks) {
@@ -76,7 +73,7 @@ final class CpuGroupNorm {
             long c = i % groups * width * 4L;
             affine.normalise(i * width, width, gammas + c, betas + c, means.getAtIndex(JAVA_FLOAT, i), rstds.getAtIndex(JAVA_FLOAT, i));
         }
-        return new Slope(chunks, address(x, chunks), address(dy, chunks), address(dz, chunks), affine);
+        return new Slope(chunks, chunks.address("groupNorm", x), chunks.address("groupNorm", dy), chunks.address("groupNorm", dz), affine);
     }
 
     /// The slope and the sums over it chunk by chunk, so that the sums find both in a cache; the same bits as one after the other.
@@ -91,7 +88,10 @@ final class CpuGroupNorm {
         int width = channels / groups;
         int perImage = chunks.chunksPerImage();
         double[] partial = new double[chunks.images() * perImage * groups * 2];
-        long in = address(x, chunks);
+        long in = chunks.address("groupNorm", x);
+        if (chunks.rows() == 0) {
+            throw new ShapeException("groupNorm: a row or more in every image is required, got " + x);
+        }
         double[] pivot = new double[chunks.images() * channels];
         for (int first = 0; first < pivot.length; first += width) {
             Arrays.fill(pivot, first, first + width, Native.ALL.get(JAVA_FLOAT, in + chunks.byteOffset(first / channels, 0) + first % channels * 4L));
@@ -173,8 +173,8 @@ final class CpuGroupNorm {
         int groups = mean.shape().channels();
         int width = channels / groups;
         int perImage = chunks.chunksPerImage();
-        long in = address(x, chunks);
-        long gradient = address(dy, chunks);
+        long in = chunks.address("groupNorm", x);
+        long gradient = chunks.address("groupNorm", dy);
         MemorySegment rstds = CpuMemory.data(rstd);
         double[] centre = centres(chunks, mean);
         double[] weights = new double[channels];
@@ -204,7 +204,7 @@ final class CpuGroupNorm {
             affine.set(i * width, width, (float) centre[i * width], r, weights, g * width, (float) (-r * total(partial, image, perImage, groups, g, 0) / n));
             Arrays.fill(slope, i * width, (i + 1) * width, (float) (-r * r * r * total(partial, image, perImage, groups, g, 1) / n));
         }
-        long out = address(dx, chunks);
+        long out = chunks.address("groupNorm", dx);
         chunks.forEach(workers, (image, _, from, to) -> {
             long o = chunks.byteOffset(image, from);
             rows(chunks, image).applyBackward(in + o, gradient + o, out + o, to - from, affine, slope);
@@ -217,8 +217,8 @@ final class CpuGroupNorm {
         int channels = chunks.channels();
         int groups = mean.shape().channels();
         int perImage = chunks.chunksPerImage();
-        long in = address(x, chunks);
-        long gradient = address(dy, chunks);
+        long in = chunks.address("groupNorm", x);
+        long gradient = chunks.address("groupNorm", dy);
         double[] centre = centres(chunks, mean);
         double[][] partial = new double[chunks.images() * perImage][];
         chunks.forEach(workers, (image, chunk, from, to) ->

@@ -1,13 +1,15 @@
 package dev.retrograd.core.cpu;
 
+import static dev.retrograd.core.cpu.Native.ALL;
+import static dev.retrograd.core.cpu.Native.LE;
 import static dev.retrograd.core.cpu.VectorMath.DOUBLES;
 import static dev.retrograd.core.cpu.VectorMath.FLOATS;
 import static dev.retrograd.core.cpu.VectorMath.LANES;
+import static dev.retrograd.core.cpu.Vectors.load;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import dev.retrograd.core.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -15,8 +17,6 @@ import jdk.incubator.vector.VectorOperators;
 
 /// Kernels that treat every row alone: layer normalisation, softmax, the gated GELU. Sums of layer normalisation are float64.
 final class CpuNorms {
-    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
-
     private final Workers workers;
 
     CpuNorms(Workers workers) {
@@ -25,10 +25,10 @@ final class CpuNorms {
 
     void layerNorm(double eps, Tensor x, Tensor gamma, Tensor beta, Tensor y, Tensor mean, Tensor rstd) {
         RowChunks chunks = RowChunks.ofRows(x);
-        MemorySegment in = CpuMemory.data(x);
-        MemorySegment gammas = CpuMemory.data(gamma);
-        MemorySegment betas = CpuMemory.data(beta);
-        MemorySegment out = CpuMemory.data(y);
+        long in = chunks.address("layerNorm", x);
+        long gammas = CpuMemory.floats("layerNorm", gamma, chunks.channels());
+        long betas = CpuMemory.floats("layerNorm", beta, chunks.channels());
+        long out = chunks.address("layerNorm", y);
         MemorySegment means = CpuMemory.data(mean);
         MemorySegment rstds = CpuMemory.data(rstd);
         chunks.forEach(workers, (_, _, from, to) -> {
@@ -38,22 +38,22 @@ final class CpuNorms {
         });
     }
 
-    private static void normaliseRow(MemorySegment x, long offset, int channels, double eps, MemorySegment gamma, MemorySegment beta,
-            MemorySegment y, MemorySegment means, MemorySegment rstds, long row) {
+    private static void normaliseRow(long x, long offset, int channels, double eps, long gamma, long beta, long y,
+            MemorySegment means, MemorySegment rstds, long row) {
         // about a pivot among the values, lest their variance drown in the square of their mean
-        double pivot = x.get(JAVA_FLOAT, offset);
+        double pivot = ALL.get(JAVA_FLOAT, x + offset);
         DoubleVector sums = DoubleVector.zero(DOUBLES);
         DoubleVector squares = sums;
         int c = 0;
         for (; c <= channels - ChannelSums.LANES; c += ChannelSums.LANES) {
-            DoubleVector d = ChannelSums.doubles(x, offset + c * 4L).sub(pivot);
+            DoubleVector d = ChannelSums.doubles(x + offset + c * 4L).sub(pivot);
             sums = sums.add(d);
             squares = d.fma(d, squares);
         }
         double sum = VectorMath.sum(sums);
         double square = VectorMath.sum(squares);
         for (; c < channels; c++) {
-            double d = x.get(JAVA_FLOAT, offset + c * 4L) - pivot;
+            double d = ALL.get(JAVA_FLOAT, x + offset + c * 4L) - pivot;
             sum += d;
             square = Math.fma(d, d, square);
         }
@@ -69,14 +69,12 @@ final class CpuNorms {
         for (c = 0; c < channels; c += LANES) {
             long o = offset + c * 4L;
             if (c <= channels - LANES) {
-                FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, o, ORDER).sub(centre).mul(scale).add(shift);
-                v.fma(FloatVector.fromMemorySegment(FLOATS, gamma, c * 4L, ORDER), FloatVector.fromMemorySegment(FLOATS, beta, c * 4L, ORDER))
-                        .intoMemorySegment(y, o, ORDER);
+                FloatVector v = load(x + o).sub(centre).mul(scale).add(shift);
+                v.fma(load(gamma + c * 4L), load(beta + c * 4L)).intoMemorySegment(ALL, y + o, LE);
             } else {
                 VectorMask<Float> tail = VectorMath.firstLanes(channels - c);
-                FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, o, ORDER, tail).sub(centre).mul(scale).add(shift);
-                v.fma(FloatVector.fromMemorySegment(FLOATS, gamma, c * 4L, ORDER, tail), FloatVector.fromMemorySegment(FLOATS, beta, c * 4L, ORDER, tail))
-                        .intoMemorySegment(y, o, ORDER, tail);
+                FloatVector v = load(x + o, tail).sub(centre).mul(scale).add(shift);
+                v.fma(load(gamma + c * 4L, tail), load(beta + c * 4L, tail)).intoMemorySegment(ALL, y + o, LE, tail);
             }
         }
     }
@@ -84,10 +82,10 @@ final class CpuNorms {
     /// `dx = rstd·(g − mean(g) − x̂·mean(g·x̂))` with `g = gamma·dy`, `x̂ = (x − mean)·rstd` and means over the row.
     void layerNormBackward(Tensor x, Tensor gamma, Tensor mean, Tensor rstd, Tensor dy, Tensor dx) {
         RowChunks chunks = RowChunks.ofRows(x);
-        MemorySegment in = CpuMemory.data(x);
-        MemorySegment gammas = CpuMemory.data(gamma);
-        MemorySegment gradient = CpuMemory.data(dy);
-        MemorySegment out = CpuMemory.data(dx);
+        long in = chunks.address("layerNormBackward", x);
+        long gammas = CpuMemory.floats("layerNormBackward", gamma, chunks.channels());
+        long gradient = chunks.address("layerNormBackward", dy);
+        long out = chunks.address("layerNormBackward", dx);
         MemorySegment means = CpuMemory.data(mean);
         MemorySegment rstds = CpuMemory.data(rstd);
         chunks.forEach(workers, (_, _, from, to) -> {
@@ -98,36 +96,35 @@ final class CpuNorms {
         });
     }
 
-    private static void differentiateRow(MemorySegment x, MemorySegment gamma, MemorySegment dy, MemorySegment dx, long offset, int channels,
-            float mean, float rstd) {
+    private static void differentiateRow(long x, long gamma, long dy, long dx, long offset, int channels, float mean, float rstd) {
         DoubleVector sums = DoubleVector.zero(DOUBLES);
         DoubleVector products = sums;
         int c = 0;
         for (; c <= channels - ChannelSums.LANES; c += ChannelSums.LANES) {
-            DoubleVector g = ChannelSums.doubles(dy, offset + c * 4L).mul(ChannelSums.doubles(gamma, c * 4L));
+            DoubleVector g = ChannelSums.doubles(dy + offset + c * 4L).mul(ChannelSums.doubles(gamma + c * 4L));
             sums = sums.add(g);
-            products = ChannelSums.doubles(x, offset + c * 4L).sub(mean).fma(g, products);
+            products = ChannelSums.doubles(x + offset + c * 4L).sub(mean).fma(g, products);
         }
         double sum = VectorMath.sum(sums);
         double product = VectorMath.sum(products);
         for (; c < channels; c++) {
-            double g = (double) dy.get(JAVA_FLOAT, offset + c * 4L) * gamma.get(JAVA_FLOAT, c * 4L);
+            double g = (double) ALL.get(JAVA_FLOAT, dy + offset + c * 4L) * ALL.get(JAVA_FLOAT, gamma + c * 4L);
             sum += g;
-            product = Math.fma((double) x.get(JAVA_FLOAT, offset + c * 4L) - mean, g, product);
+            product = Math.fma((double) ALL.get(JAVA_FLOAT, x + offset + c * 4L) - mean, g, product);
         }
         float constant = (float) (-rstd * sum / channels);
         float slope = (float) (-(double) rstd * rstd * rstd * product / channels);
         for (c = 0; c < channels; c += LANES) {
             long o = offset + c * 4L;
             if (c <= channels - LANES) {
-                FloatVector g = FloatVector.fromMemorySegment(FLOATS, dy, o, ORDER).mul(FloatVector.fromMemorySegment(FLOATS, gamma, c * 4L, ORDER));
-                FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, o, ORDER).sub(mean).mul(slope).add(constant);
-                g.mul(rstd).add(v).intoMemorySegment(dx, o, ORDER);
+                FloatVector g = load(dy + o).mul(load(gamma + c * 4L));
+                FloatVector v = load(x + o).sub(mean).mul(slope).add(constant);
+                g.mul(rstd).add(v).intoMemorySegment(ALL, dx + o, LE);
             } else {
                 VectorMask<Float> tail = VectorMath.firstLanes(channels - c);
-                FloatVector g = FloatVector.fromMemorySegment(FLOATS, dy, o, ORDER, tail).mul(FloatVector.fromMemorySegment(FLOATS, gamma, c * 4L, ORDER, tail));
-                FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, o, ORDER, tail).sub(mean).mul(slope).add(constant);
-                g.mul(rstd).add(v).intoMemorySegment(dx, o, ORDER, tail);
+                FloatVector g = load(dy + o, tail).mul(load(gamma + c * 4L, tail));
+                FloatVector v = load(x + o, tail).sub(mean).mul(slope).add(constant);
+                g.mul(rstd).add(v).intoMemorySegment(ALL, dx + o, LE, tail);
             }
         }
     }
@@ -136,8 +133,8 @@ final class CpuNorms {
     void layerNormBackwardParameters(Tensor x, Tensor mean, Tensor rstd, Tensor dy, Tensor dgamma, Tensor dbeta) {
         RowChunks chunks = RowChunks.ofRows(x);
         int channels = chunks.channels();
-        MemorySegment in = CpuMemory.data(x);
-        MemorySegment gradient = CpuMemory.data(dy);
+        long in = chunks.address("layerNormBackward", x);
+        long gradient = chunks.address("layerNormBackward", dy);
         MemorySegment means = CpuMemory.data(mean);
         MemorySegment rstds = CpuMemory.data(rstd);
         double[][] partial = new double[chunks.chunksPerImage()][];
@@ -161,8 +158,8 @@ final class CpuNorms {
 
     void softmax(Tensor x, Tensor y) {
         RowChunks chunks = RowChunks.ofRows(x);
-        MemorySegment in = CpuMemory.data(x);
-        MemorySegment out = CpuMemory.data(y);
+        long in = chunks.address("softmax", x);
+        long out = chunks.address("softmax", y);
         chunks.forEach(workers, (_, _, from, to) -> {
             for (long row = from; row < to; row++) {
                 softmaxRow(in, out, chunks.byteOffset(0, row), chunks.channels());
@@ -170,42 +167,42 @@ final class CpuNorms {
         });
     }
 
-    private static void softmaxRow(MemorySegment x, MemorySegment y, long offset, int channels) {
+    private static void softmaxRow(long x, long y, long offset, int channels) {
         int full = FLOATS.loopBound(channels);
         VectorMask<Float> tail = VectorMath.firstLanes(channels - full);
         FloatVector maxima = FloatVector.broadcast(FLOATS, Float.NEGATIVE_INFINITY);
         for (int c = 0; c < full; c += LANES) {
-            maxima = maxima.max(FloatVector.fromMemorySegment(FLOATS, x, offset + c * 4L, ORDER));
+            maxima = maxima.max(load(x + offset + c * 4L));
         }
         if (full < channels) {
-            maxima = maxima.lanewise(VectorOperators.MAX, FloatVector.fromMemorySegment(FLOATS, x, offset + full * 4L, ORDER, tail), tail);
+            maxima = maxima.lanewise(VectorOperators.MAX, load(x + offset + full * 4L, tail), tail);
         }
         float max = maxima.reduceLanes(VectorOperators.MAX);
         FloatVector sums = FloatVector.zero(FLOATS);
         for (int c = 0; c < full; c += LANES) {
-            FloatVector e = VectorMath.exp(FloatVector.fromMemorySegment(FLOATS, x, offset + c * 4L, ORDER).sub(max));
-            e.intoMemorySegment(y, offset + c * 4L, ORDER);
+            FloatVector e = VectorMath.exp(load(x + offset + c * 4L).sub(max));
+            e.intoMemorySegment(ALL, y + offset + c * 4L, LE);
             sums = sums.add(e);
         }
         if (full < channels) {
-            FloatVector e = VectorMath.exp(FloatVector.fromMemorySegment(FLOATS, x, offset + full * 4L, ORDER, tail).sub(max));
-            e.intoMemorySegment(y, offset + full * 4L, ORDER, tail);
+            FloatVector e = VectorMath.exp(load(x + offset + full * 4L, tail).sub(max));
+            e.intoMemorySegment(ALL, y + offset + full * 4L, LE, tail);
             sums = sums.add(e, tail);
         }
         float scale = 1 / VectorMath.sum(sums);
         for (int c = 0; c < full; c += LANES) {
-            FloatVector.fromMemorySegment(FLOATS, y, offset + c * 4L, ORDER).mul(scale).intoMemorySegment(y, offset + c * 4L, ORDER);
+            load(y + offset + c * 4L).mul(scale).intoMemorySegment(ALL, y + offset + c * 4L, LE);
         }
         if (full < channels) {
-            FloatVector.fromMemorySegment(FLOATS, y, offset + full * 4L, ORDER, tail).mul(scale).intoMemorySegment(y, offset + full * 4L, ORDER, tail);
+            load(y + offset + full * 4L, tail).mul(scale).intoMemorySegment(ALL, y + offset + full * 4L, LE, tail);
         }
     }
 
     void softmaxBackward(Tensor y, Tensor dy, Tensor dx) {
         RowChunks chunks = RowChunks.ofRows(y);
-        MemorySegment out = CpuMemory.data(y);
-        MemorySegment gradient = CpuMemory.data(dy);
-        MemorySegment target = CpuMemory.data(dx);
+        long out = chunks.address("softmaxBackward", y);
+        long gradient = chunks.address("softmaxBackward", dy);
+        long target = chunks.address("softmaxBackward", dx);
         chunks.forEach(workers, (_, _, from, to) -> {
             for (long row = from; row < to; row++) {
                 softmaxBackwardRow(out, gradient, target, chunks.byteOffset(0, row), chunks.channels());
@@ -213,33 +210,33 @@ final class CpuNorms {
         });
     }
 
-    private static void softmaxBackwardRow(MemorySegment y, MemorySegment dy, MemorySegment dx, long offset, int channels) {
+    private static void softmaxBackwardRow(long y, long dy, long dx, long offset, int channels) {
         int full = FLOATS.loopBound(channels);
         VectorMask<Float> tail = VectorMath.firstLanes(channels - full);
         FloatVector products = FloatVector.zero(FLOATS);
         for (int c = 0; c < full; c += LANES) {
-            products = FloatVector.fromMemorySegment(FLOATS, y, offset + c * 4L, ORDER)
-                    .fma(FloatVector.fromMemorySegment(FLOATS, dy, offset + c * 4L, ORDER), products);
+            products = load(y + offset + c * 4L)
+                    .fma(load(dy + offset + c * 4L), products);
         }
         if (full < channels) {
-            products = FloatVector.fromMemorySegment(FLOATS, y, offset + full * 4L, ORDER, tail)
-                    .fma(FloatVector.fromMemorySegment(FLOATS, dy, offset + full * 4L, ORDER, tail), products);
+            products = load(y + offset + full * 4L, tail)
+                    .fma(load(dy + offset + full * 4L, tail), products);
         }
         float product = VectorMath.sum(products);
         for (int c = 0; c < full; c += LANES) {
-            FloatVector.fromMemorySegment(FLOATS, dy, offset + c * 4L, ORDER).sub(product)
-                    .mul(FloatVector.fromMemorySegment(FLOATS, y, offset + c * 4L, ORDER)).intoMemorySegment(dx, offset + c * 4L, ORDER);
+            load(dy + offset + c * 4L).sub(product)
+                    .mul(load(y + offset + c * 4L)).intoMemorySegment(ALL, dx + offset + c * 4L, LE);
         }
         if (full < channels) {
-            FloatVector.fromMemorySegment(FLOATS, dy, offset + full * 4L, ORDER, tail).sub(product)
-                    .mul(FloatVector.fromMemorySegment(FLOATS, y, offset + full * 4L, ORDER, tail)).intoMemorySegment(dx, offset + full * 4L, ORDER, tail);
+            load(dy + offset + full * 4L, tail).sub(product)
+                    .mul(load(y + offset + full * 4L, tail)).intoMemorySegment(ALL, dx + offset + full * 4L, LE, tail);
         }
     }
 
     void geglu(Tensor x, Tensor y) {
         RowChunks chunks = RowChunks.ofRows(y);
-        MemorySegment in = CpuMemory.data(x);
-        MemorySegment out = CpuMemory.data(y);
+        long in = CpuMemory.floats("geglu", x, 2 * chunks.elements());
+        long out = chunks.address("geglu", y);
         chunks.forEach(workers, (_, _, from, to) -> {
             for (long row = from; row < to; row++) {
                 gegluRow(in, out, row, chunks.channels());
@@ -247,31 +244,31 @@ final class CpuNorms {
         });
     }
 
-    private static void gegluRow(MemorySegment x, MemorySegment y, long row, int channels) {
+    private static void gegluRow(long x, long y, long row, int channels) {
         long at = row * channels * 4L;
         int full = FLOATS.loopBound(channels);
         for (int c = 0; c < full; c += LANES) {
             long value = 2 * at + c * 4L;
             long gate = value + channels * 4L;
-            VectorMath.gelu(FloatVector.fromMemorySegment(FLOATS, x, gate, ORDER))
-                    .mul(FloatVector.fromMemorySegment(FLOATS, x, value, ORDER)).intoMemorySegment(y, at + c * 4L, ORDER);
+            VectorMath.gelu(load(x + gate))
+                    .mul(load(x + value)).intoMemorySegment(ALL, y + at + c * 4L, LE);
         }
         if (full < channels) {
             gegluTail(x, y, at + full * 4L, 2 * at + full * 4L, channels, channels - full);
         }
     }
 
-    private static void gegluTail(MemorySegment x, MemorySegment y, long result, long value, int channels, int count) {
+    private static void gegluTail(long x, long y, long result, long value, int channels, int count) {
         VectorMask<Float> tail = VectorMath.firstLanes(count);
-        VectorMath.gelu(FloatVector.fromMemorySegment(FLOATS, x, value + channels * 4L, ORDER, tail))
-                .mul(FloatVector.fromMemorySegment(FLOATS, x, value, ORDER, tail)).intoMemorySegment(y, result, ORDER, tail);
+        VectorMath.gelu(load(x + value + channels * 4L, tail))
+                .mul(load(x + value, tail)).intoMemorySegment(ALL, y + result, LE, tail);
     }
 
     void gegluBackward(Tensor x, Tensor dy, Tensor dx) {
         RowChunks chunks = RowChunks.ofRows(dy);
-        MemorySegment in = CpuMemory.data(x);
-        MemorySegment gradient = CpuMemory.data(dy);
-        MemorySegment out = CpuMemory.data(dx);
+        long in = CpuMemory.floats("gegluBackward", x, 2 * chunks.elements());
+        long gradient = chunks.address("gegluBackward", dy);
+        long out = CpuMemory.floats("gegluBackward", dx, 2 * chunks.elements());
         chunks.forEach(workers, (_, _, from, to) -> {
             for (long row = from; row < to; row++) {
                 gegluBackwardRow(in, gradient, out, row, chunks.channels());
@@ -279,19 +276,19 @@ final class CpuNorms {
         });
     }
 
-    private static void gegluBackwardRow(MemorySegment x, MemorySegment dy, MemorySegment dx, long row, int channels) {
+    private static void gegluBackwardRow(long x, long dy, long dx, long row, int channels) {
         long at = row * channels * 4L;
         int full = FLOATS.loopBound(channels);
         for (int c = 0; c < full; c += LANES) {
             long value = 2 * at + c * 4L;
             long gate = value + channels * 4L;
-            FloatVector g = FloatVector.fromMemorySegment(FLOATS, dy, at + c * 4L, ORDER);
-            FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, value, ORDER);
-            FloatVector z = FloatVector.fromMemorySegment(FLOATS, x, gate, ORDER);
+            FloatVector g = load(dy + at + c * 4L);
+            FloatVector v = load(x + value);
+            FloatVector z = load(x + gate);
             FloatVector gauss = VectorMath.gauss(z);
             FloatVector cdf = VectorMath.normalCdf(z, gauss);
-            z.mul(cdf).mul(g).intoMemorySegment(dx, value, ORDER);
-            VectorMath.geluSlope(z, gauss, cdf).mul(v).mul(g).intoMemorySegment(dx, gate, ORDER);
+            z.mul(cdf).mul(g).intoMemorySegment(ALL, dx + value, LE);
+            VectorMath.geluSlope(z, gauss, cdf).mul(v).mul(g).intoMemorySegment(ALL, dx + gate, LE);
         }
         if (full < channels) {
             gegluBackwardTail(x, dy, dx, at + full * 4L, 2 * at + full * 4L, channels, channels - full);
@@ -299,15 +296,15 @@ final class CpuNorms {
     }
 
     /// Apart, because the loop alone is nearly as much as the compiler inlines.
-    private static void gegluBackwardTail(MemorySegment x, MemorySegment dy, MemorySegment dx, long gradient, long value, int channels, int count) {
+    private static void gegluBackwardTail(long x, long dy, long dx, long gradient, long value, int channels, int count) {
         long gate = value + channels * 4L;
         VectorMask<Float> tail = VectorMath.firstLanes(count);
-        FloatVector g = FloatVector.fromMemorySegment(FLOATS, dy, gradient, ORDER, tail);
-        FloatVector v = FloatVector.fromMemorySegment(FLOATS, x, value, ORDER, tail);
-        FloatVector z = FloatVector.fromMemorySegment(FLOATS, x, gate, ORDER, tail);
+        FloatVector g = load(dy + gradient, tail);
+        FloatVector v = load(x + value, tail);
+        FloatVector z = load(x + gate, tail);
         FloatVector gauss = VectorMath.gauss(z);
         FloatVector cdf = VectorMath.normalCdf(z, gauss);
-        z.mul(cdf).mul(g).intoMemorySegment(dx, value, ORDER, tail);
-        VectorMath.geluSlope(z, gauss, cdf).mul(v).mul(g).intoMemorySegment(dx, gate, ORDER, tail);
+        z.mul(cdf).mul(g).intoMemorySegment(ALL, dx + value, LE, tail);
+        VectorMath.geluSlope(z, gauss, cdf).mul(v).mul(g).intoMemorySegment(ALL, dx + gate, LE, tail);
     }
 }

@@ -4,6 +4,7 @@ import static dev.retrograd.core.cpu.Native.ALL;
 import static dev.retrograd.core.cpu.Native.LE;
 import static dev.retrograd.core.cpu.VectorMath.FLOATS;
 import static dev.retrograd.core.cpu.VectorMath.LANES;
+import static dev.retrograd.core.cpu.Vectors.load;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import java.util.Arrays;
@@ -125,13 +126,5 @@ record GroupNormRows(int channels, int at) {
                         .intoMemorySegment(ALL, dx + o + full * 4L, LE, tail);
             }
         }
-    }
-
-    private static FloatVector load(long address) {
-        return FloatVector.fromMemorySegment(FLOATS, ALL, address, LE);
-    }
-
-    private static FloatVector load(long address, VectorMask<Float> lanes) {
-        return FloatVector.fromMemorySegment(FLOATS, ALL, address, LE, lanes);
     }
 }

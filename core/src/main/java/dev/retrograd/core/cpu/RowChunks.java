@@ -39,6 +39,17 @@ record RowChunks(int images, long rows, int channels, long rowsPerChunk) {
         return Math.toIntExact(Math.ceilDiv(rows, rowsPerChunk));
     }
 
+    long elements() {
+        return images * rows * channels;
+    }
+
+    /// The address of a tensor's first element, which has as many of them.
+    ///
+    /// @throws IllegalArgumentException unless it has, in float32
+    long address(String kernel, Tensor t) {
+        return CpuMemory.floats(kernel, t, elements());
+    }
+
     /// Bytes from the start of the tensor to a row.
     long byteOffset(int image, long row) {
         return (image * rows + row) * channels * Float.BYTES;

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorSpecies;
 
 /// Float vectors to and from native memory; indices count floats.
@@ -21,6 +22,16 @@ final class Vectors {
             lanes[i] = first + i / 2 + i % 2 * lanes.length;
         }
         return IntVector.fromArray(species, lanes, 0);
+    }
+
+    /// From an address in live memory.
+    static FloatVector load(long address) {
+        return FloatVector.fromMemorySegment(VectorMath.FLOATS, Native.ALL, address, Native.LE);
+    }
+
+    /// The lanes of the mask from an address in live memory; the others are 0.
+    static FloatVector load(long address, VectorMask<Float> lanes) {
+        return FloatVector.fromMemorySegment(VectorMath.FLOATS, Native.ALL, address, Native.LE, lanes);
     }
 
     static FloatVector load(MemorySegment x, int i) {

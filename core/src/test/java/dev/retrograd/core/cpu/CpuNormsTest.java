@@ -2,8 +2,11 @@ package dev.retrograd.core.cpu;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.retrograd.core.Shape;
+import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
 import dev.retrograd.core.reference.ReferenceBackend;
 import dev.retrograd.core.testing.Close;
@@ -13,6 +16,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -188,6 +192,33 @@ class CpuNormsTest {
         norms.gegluBackward(tensors.of(x, rows, 2 * channels), tensors.of(dy, rows, channels), dx);
         reference.gegluBackward(expected(x, rows, 2 * channels), expected(dy, rows, channels), rdx);
         assertClose("dx", rdx, dx, 1e-6);
+    }
+
+    @Test void refusesTensorsOfOtherSizes() {
+        Tensor x = tensors.empty(1, 2, 2, 8);
+        Tensor small = tensors.empty(1, 2, 2, 4);
+        Tensor four = tensors.empty(4);
+        Tensor eight = tensors.empty(8);
+        Tensor stats = tensors.empty(1, 2);
+        Tensor none = tensors.empty(1, 0, 2, 8);
+        assertRefuses("32 elements are required, got", () -> groupNorms.groupNormSilu(2, EPS, x, eight, eight, small, stats, stats));
+        assertRefuses("8 elements are required, got", () -> groupNorms.groupNormSilu(2, EPS, x, four, eight, x, stats, stats));
+        assertRefuses("8 elements are required, got", () -> groupNorms.groupNorm(2, EPS, x, eight, four, x, stats, stats));
+        assertRefuses("a row or more in every image is required, got", () -> groupNorms.groupNorm(2, EPS, none, eight, eight, none, stats, stats));
+        assertRefuses("32 elements are required, got", () -> groupNorms.groupNormSiluBackwardInput(x, eight, eight, stats, stats, small, x));
+        assertRefuses("32 elements are required, got", () -> groupNorms.groupNormSiluBackwardInput(x, eight, eight, stats, stats, x, small));
+        assertRefuses("32 elements are required, got", () -> groupNorms.groupNormBackwardParameters(x, stats, stats, small, eight, eight));
+        assertRefuses("8 elements are required, got", () -> norms.layerNorm(EPS, x, eight, four, x, four, four));
+        assertRefuses("32 elements are required, got", () -> norms.layerNormBackward(x, eight, four, four, x, small));
+        assertRefuses("16 elements are required, got", () -> norms.softmax(small, x));
+        assertRefuses("32 elements are required, got", () -> norms.softmaxBackward(x, x, small));
+        assertRefuses("64 elements are required, got", () -> norms.geglu(small, x));
+        assertRefuses("64 elements are required, got", () -> norms.gegluBackward(x, x, x));
+    }
+
+    private static void assertRefuses(String why, Executable call) {
+        String message = assertThrows(ShapeException.class, call).getMessage();
+        assertTrue(message.contains(why), message);
     }
 
     @Test void bitsDoNotDependOnTheNumberOfThreads() {
