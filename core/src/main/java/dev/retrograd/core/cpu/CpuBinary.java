@@ -1,6 +1,8 @@
 package dev.retrograd.core.cpu;
 
 import static dev.retrograd.core.cpu.VectorMath.LANES;
+import static dev.retrograd.core.cpu.Vectors.load;
+import static dev.retrograd.core.cpu.Vectors.store;
 import static java.lang.foreign.ValueLayout.JAVA_DOUBLE_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
@@ -9,13 +11,10 @@ import dev.retrograd.core.Shape;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 
 /// Functions of two tensors with broadcasting, walked row by row of the merged axes.
 final class CpuBinary {
-    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
-
     private final Workers workers;
 
     CpuBinary(Workers workers) {
@@ -30,7 +29,7 @@ final class CpuBinary {
         int bytes = y.dtype().bytes();
         MemorySegment as = CpuMemory.data(a);
         MemorySegment bs = CpuMemory.data(b);
-        MemorySegment ys = CpuMemory.data(y);
+        MemorySegment ys = CpuMemory.result(y);
         Walk walk = Walk.of(y.shape(), a.shape(), b.shape());
         int length = walk.length();
         if (y.elements() == 0) {
@@ -61,11 +60,11 @@ final class CpuBinary {
         int whole = n - n % LANES;
         if (whole > 0) {
             if (aStep == 1 && bStep == 1) {
-                both(f, a, aAt, b, bAt, y, yAt, whole);
+                both(f, a.address() + aAt, b.address() + bAt, y.address() + yAt, whole);
             } else if (aStep == 1) {
-                withScalar(f, a, aAt, b.get(JAVA_FLOAT_UNALIGNED, bAt), y, yAt, whole);
+                withScalar(f, a.address() + aAt, b.get(JAVA_FLOAT_UNALIGNED, bAt), y.address() + yAt, whole);
             } else {
-                ofScalar(f, a.get(JAVA_FLOAT_UNALIGNED, aAt), b, bAt, y, yAt, whole);
+                ofScalar(f, a.get(JAVA_FLOAT_UNALIGNED, aAt), b.address() + bAt, y.address() + yAt, whole);
             }
         }
         for (int i = whole; i < n; i++) {
@@ -77,53 +76,45 @@ final class CpuBinary {
 
     // The three loops store in every arm: a vector handed from arm to arm, or to a method that is not inlined, would be boxed.
 
-    private static void both(Binary f, MemorySegment a, long aAt, MemorySegment b, long bAt, MemorySegment y, long yAt, int n) {
+    private static void both(Binary f, long a, long b, long y, int n) {
         for (int i = 0; i < n; i += LANES) {
             switch (f) {
-                case ADD -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).add(load(b, bAt + i * 4L)));
-                case SUB -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).sub(load(b, bAt + i * 4L)));
-                case MUL -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).mul(load(b, bAt + i * 4L)));
-                case DIV -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).div(load(b, bAt + i * 4L)));
-                case MAX -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).max(load(b, bAt + i * 4L)));
-                case MIN -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).min(load(b, bAt + i * 4L)));
+                case ADD -> store(y, i, load(a, i).add(load(b, i)));
+                case SUB -> store(y, i, load(a, i).sub(load(b, i)));
+                case MUL -> store(y, i, load(a, i).mul(load(b, i)));
+                case DIV -> store(y, i, load(a, i).div(load(b, i)));
+                case MAX -> store(y, i, load(a, i).max(load(b, i)));
+                case MIN -> store(y, i, load(a, i).min(load(b, i)));
             }
         }
     }
 
-    private static void withScalar(Binary f, MemorySegment a, long aAt, float b, MemorySegment y, long yAt, int n) {
+    private static void withScalar(Binary f, long a, float b, long y, int n) {
         FloatVector bv = FloatVector.broadcast(VectorMath.FLOATS, b);
         for (int i = 0; i < n; i += LANES) {
             switch (f) {
-                case ADD -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).add(bv));
-                case SUB -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).sub(bv));
-                case MUL -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).mul(bv));
-                case DIV -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).div(bv));
-                case MAX -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).max(bv));
-                case MIN -> store(y, yAt + i * 4L, load(a, aAt + i * 4L).min(bv));
+                case ADD -> store(y, i, load(a, i).add(bv));
+                case SUB -> store(y, i, load(a, i).sub(bv));
+                case MUL -> store(y, i, load(a, i).mul(bv));
+                case DIV -> store(y, i, load(a, i).div(bv));
+                case MAX -> store(y, i, load(a, i).max(bv));
+                case MIN -> store(y, i, load(a, i).min(bv));
             }
         }
     }
 
-    private static void ofScalar(Binary f, float a, MemorySegment b, long bAt, MemorySegment y, long yAt, int n) {
+    private static void ofScalar(Binary f, float a, long b, long y, int n) {
         FloatVector av = FloatVector.broadcast(VectorMath.FLOATS, a);
         for (int i = 0; i < n; i += LANES) {
             switch (f) {
-                case ADD -> store(y, yAt + i * 4L, av.add(load(b, bAt + i * 4L)));
-                case SUB -> store(y, yAt + i * 4L, av.sub(load(b, bAt + i * 4L)));
-                case MUL -> store(y, yAt + i * 4L, av.mul(load(b, bAt + i * 4L)));
-                case DIV -> store(y, yAt + i * 4L, av.div(load(b, bAt + i * 4L)));
-                case MAX -> store(y, yAt + i * 4L, av.max(load(b, bAt + i * 4L)));
-                case MIN -> store(y, yAt + i * 4L, av.min(load(b, bAt + i * 4L)));
+                case ADD -> store(y, i, av.add(load(b, i)));
+                case SUB -> store(y, i, av.sub(load(b, i)));
+                case MUL -> store(y, i, av.mul(load(b, i)));
+                case DIV -> store(y, i, av.div(load(b, i)));
+                case MAX -> store(y, i, av.max(load(b, i)));
+                case MIN -> store(y, i, av.min(load(b, i)));
             }
         }
-    }
-
-    private static FloatVector load(MemorySegment x, long at) {
-        return FloatVector.fromMemorySegment(VectorMath.FLOATS, x, at, ORDER);
-    }
-
-    private static void store(MemorySegment y, long at, FloatVector v) {
-        v.intoMemorySegment(y, at, ORDER);
     }
 
     private static float scalar(Binary f, float a, float b) {

@@ -30,14 +30,14 @@ final class CpuElementwise {
         boolean wide = Elements.isDouble("unary", x, y);
         int bytes = x.dtype().bytes();
         MemorySegment xs = CpuMemory.data(x);
-        MemorySegment ys = CpuMemory.data(y);
+        MemorySegment ys = CpuMemory.result(y);
         workers.elements(x.elements(), (from, to) -> {
             MemorySegment xp = part(xs, from, to, bytes);
             MemorySegment yp = part(ys, from, to, bytes);
             if (wide) {
                 UnaryScalars.runDouble(f, xp, yp, (int) (to - from));
             } else {
-                UnaryLoops.run(f, xp, yp, (int) (to - from));
+                UnaryLoops.run(f, xp.address(), yp.address(), (int) (to - from));
             }
         });
     }
@@ -49,7 +49,7 @@ final class CpuElementwise {
         int bytes = x.dtype().bytes();
         MemorySegment xs = CpuMemory.data(x);
         MemorySegment dys = CpuMemory.data(dy);
-        MemorySegment dxs = CpuMemory.data(dx);
+        MemorySegment dxs = CpuMemory.result(dx);
         workers.elements(x.elements(), (from, to) -> {
             MemorySegment xp = part(xs, from, to, bytes);
             MemorySegment dyp = part(dys, from, to, bytes);
@@ -57,7 +57,7 @@ final class CpuElementwise {
             if (wide) {
                 UnaryScalars.runDoubleBackward(f, xp, dyp, dxp, (int) (to - from));
             } else {
-                UnarySlopeLoops.run(f, xp, dyp, dxp, (int) (to - from));
+                UnarySlopeLoops.run(f, xp.address(), dyp.address(), dxp.address(), (int) (to - from));
             }
         });
     }
@@ -73,7 +73,7 @@ final class CpuElementwise {
             Elements.isDouble("linearCombination", y, xs[k]);
             data[k] = CpuMemory.data(xs[k]);
         }
-        MemorySegment ys = CpuMemory.data(y);
+        MemorySegment ys = CpuMemory.result(y);
         int bytes = y.dtype().bytes();
         float[] narrow = new float[coefficients.length];
         for (int k = 0; k < narrow.length; k++) {
@@ -85,12 +85,12 @@ final class CpuElementwise {
             if (wide) {
                 combineDoubles(constant, coefficients, parts, yp, (int) (to - from));
             } else {
-                combineFloats((float) constant, narrow, parts, yp, (int) (to - from));
+                combineFloats((float) constant, narrow, Arrays.stream(parts).mapToLong(MemorySegment::address).toArray(), yp.address(), (int) (to - from));
             }
         });
     }
 
-    private static void combineFloats(float constant, float[] c, MemorySegment[] xs, MemorySegment y, int n) {
+    private static void combineFloats(float constant, float[] c, long[] xs, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             FloatVector sum = FloatVector.broadcast(VectorMath.FLOATS, constant);
@@ -121,7 +121,7 @@ final class CpuElementwise {
     void fill(Tensor y, double value) {
         DType type = y.dtype();
         int bytes = type.bytes();
-        MemorySegment ys = CpuMemory.data(y);
+        MemorySegment ys = CpuMemory.result(y);
         workers.elements(y.elements(), (from, to) -> {
             MemorySegment part = part(ys, from, to, bytes);
             Elements.set(type, part, 0, value);
@@ -135,7 +135,7 @@ final class CpuElementwise {
     void convert(Tensor x, Tensor y) {
         requireSameElements("convert", x, y);
         MemorySegment xs = CpuMemory.data(x);
-        MemorySegment ys = CpuMemory.data(y);
+        MemorySegment ys = CpuMemory.result(y);
         workers.elements(x.elements(), (from, to) -> convert(x.dtype(), part(xs, from, to, x.dtype().bytes()),
                 y.dtype(), part(ys, from, to, y.dtype().bytes()), (int) (to - from)));
     }

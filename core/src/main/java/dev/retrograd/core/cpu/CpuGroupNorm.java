@@ -20,7 +20,7 @@ final class CpuGroupNorm {
         RowChunks chunks = RowChunks.ofImages(x);
         Affine affine = statistics(chunks, groups, eps, x, gamma, beta, mean, rstd);
         long in = chunks.address("groupNorm", x);
-        long out = chunks.address("groupNorm", y);
+        long out = chunks.result("groupNorm", y);
         chunks.forEach(workers, (image, _, from, to) -> {
             long o = chunks.byteOffset(image, from);
             rows(chunks, image).apply(in + o, out + o, to - from, affine);
@@ -31,7 +31,7 @@ final class CpuGroupNorm {
         RowChunks chunks = RowChunks.ofImages(x);
         Affine affine = statistics(chunks, groups, eps, x, gamma, beta, mean, rstd);
         long in = chunks.address("groupNorm", x);
-        long out = chunks.address("groupNorm", y);
+        long out = chunks.result("groupNorm", y);
         chunks.forEach(workers, (image, _, from, to) -> {
             long o = chunks.byteOffset(image, from);
             rows(chunks, image).applySilu(in + o, out + o, to - from, affine);
@@ -73,7 +73,7 @@ final class CpuGroupNorm {
             long c = i % groups * width * 4L;
             affine.normalise(i * width, width, gammas + c, betas + c, means.getAtIndex(JAVA_FLOAT, i), rstds.getAtIndex(JAVA_FLOAT, i));
         }
-        return new Slope(chunks, chunks.address("groupNorm", x), chunks.address("groupNorm", dy), chunks.address("groupNorm", dz), affine);
+        return new Slope(chunks, chunks.address("groupNorm", x), chunks.address("groupNorm", dy), chunks.result("groupNorm", dz), affine);
     }
 
     /// The slope and the sums over it chunk by chunk, so that the sums find both in a cache; the same bits as one after the other.
@@ -204,7 +204,7 @@ final class CpuGroupNorm {
             affine.set(i * width, width, (float) centre[i * width], r, weights, g * width, (float) (-r * total(partial, image, perImage, groups, g, 0) / n));
             Arrays.fill(slope, i * width, (i + 1) * width, (float) (-r * r * r * total(partial, image, perImage, groups, g, 1) / n));
         }
-        long out = chunks.address("groupNorm", dx);
+        long out = chunks.result("groupNorm", dx);
         chunks.forEach(workers, (image, _, from, to) -> {
             long o = chunks.byteOffset(image, from);
             rows(chunks, image).applyBackward(in + o, gradient + o, out + o, to - from, affine, slope);

@@ -88,6 +88,25 @@ final class CpuMemory implements AutoCloseable {
         return data(t).address();
     }
 
+    /// As {@link #floats}, of a kernel's result.
+    ///
+    /// @throws IllegalArgumentException also if it shares memory that must not be written
+    static long resultFloats(String kernel, Tensor t, long elements) {
+        floats(kernel, t, elements);
+        return result(t).address();
+    }
+
+    /// As {@link #data}, of a kernel's result.
+    ///
+    /// @throws IllegalArgumentException also if it shares memory that must not be written
+    static MemorySegment result(Tensor t) {
+        MemorySegment data = data(t);
+        if (data.isReadOnly()) {
+            throw new IllegalArgumentException("cpu: a result that may be written is required, got " + t);
+        }
+        return data;
+    }
+
     /// Whether kernels can read bytes where they lie: off the heap and aligned as {@link #data} promises.
     static boolean canShare(MemorySegment bytes) {
         return bytes.isNative() && bytes.address() % ALIGNMENT == 0;

@@ -28,7 +28,7 @@ final class CpuNorms {
         long in = chunks.address("layerNorm", x);
         long gammas = CpuMemory.floats("layerNorm", gamma, chunks.channels());
         long betas = CpuMemory.floats("layerNorm", beta, chunks.channels());
-        long out = chunks.address("layerNorm", y);
+        long out = chunks.result("layerNorm", y);
         MemorySegment means = CpuMemory.data(mean);
         MemorySegment rstds = CpuMemory.data(rstd);
         chunks.forEach(workers, (_, _, from, to) -> {
@@ -85,7 +85,7 @@ final class CpuNorms {
         long in = chunks.address("layerNormBackward", x);
         long gammas = CpuMemory.floats("layerNormBackward", gamma, chunks.channels());
         long gradient = chunks.address("layerNormBackward", dy);
-        long out = chunks.address("layerNormBackward", dx);
+        long out = chunks.result("layerNormBackward", dx);
         MemorySegment means = CpuMemory.data(mean);
         MemorySegment rstds = CpuMemory.data(rstd);
         chunks.forEach(workers, (_, _, from, to) -> {
@@ -159,7 +159,7 @@ final class CpuNorms {
     void softmax(Tensor x, Tensor y) {
         RowChunks chunks = RowChunks.ofRows(x);
         long in = chunks.address("softmax", x);
-        long out = chunks.address("softmax", y);
+        long out = chunks.result("softmax", y);
         chunks.forEach(workers, (_, _, from, to) -> {
             for (long row = from; row < to; row++) {
                 softmaxRow(in, out, chunks.byteOffset(0, row), chunks.channels());
@@ -202,7 +202,7 @@ final class CpuNorms {
         RowChunks chunks = RowChunks.ofRows(y);
         long out = chunks.address("softmaxBackward", y);
         long gradient = chunks.address("softmaxBackward", dy);
-        long target = chunks.address("softmaxBackward", dx);
+        long target = chunks.result("softmaxBackward", dx);
         chunks.forEach(workers, (_, _, from, to) -> {
             for (long row = from; row < to; row++) {
                 softmaxBackwardRow(out, gradient, target, chunks.byteOffset(0, row), chunks.channels());
@@ -236,7 +236,7 @@ final class CpuNorms {
     void geglu(Tensor x, Tensor y) {
         RowChunks chunks = RowChunks.ofRows(y);
         long in = CpuMemory.floats("geglu", x, 2 * chunks.elements());
-        long out = chunks.address("geglu", y);
+        long out = chunks.result("geglu", y);
         chunks.forEach(workers, (_, _, from, to) -> {
             for (long row = from; row < to; row++) {
                 gegluRow(in, out, row, chunks.channels());
@@ -268,7 +268,7 @@ final class CpuNorms {
         RowChunks chunks = RowChunks.ofRows(dy);
         long in = CpuMemory.floats("gegluBackward", x, 2 * chunks.elements());
         long gradient = chunks.address("gegluBackward", dy);
-        long out = CpuMemory.floats("gegluBackward", dx, 2 * chunks.elements());
+        long out = CpuMemory.resultFloats("gegluBackward", dx, 2 * chunks.elements());
         chunks.forEach(workers, (_, _, from, to) -> {
             for (long row = from; row < to; row++) {
                 gegluBackwardRow(in, gradient, out, row, chunks.channels());

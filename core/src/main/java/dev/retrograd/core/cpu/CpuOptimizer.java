@@ -36,13 +36,13 @@ final class CpuOptimizer {
         float scale = CpuMemory.data(gradientScale).get(JAVA_FLOAT_UNALIGNED, 0);
         Factors factors = new Factors(step, scale);
         MemorySegment gs = CpuMemory.data(grad);
-        MemorySegment ps = CpuMemory.data(p);
-        MemorySegment ms = CpuMemory.data(m);
-        MemorySegment vs = CpuMemory.data(v);
+        MemorySegment ps = CpuMemory.result(p);
+        MemorySegment ms = CpuMemory.result(m);
+        MemorySegment vs = CpuMemory.result(v);
         workers.elements(p.elements(), (from, to) -> {
             long at = from * 4;
             long bytes = (to - from) * 4;
-            update(factors, gs.asSlice(at, bytes), ps.asSlice(at, bytes), ms.asSlice(at, bytes), vs.asSlice(at, bytes), (int) (to - from));
+            update(factors, gs.asSlice(at, bytes).address(), ps.asSlice(at, bytes).address(), ms.asSlice(at, bytes).address(), vs.asSlice(at, bytes).address(), (int) (to - from));
         });
     }
 
@@ -67,7 +67,7 @@ final class CpuOptimizer {
         }
     }
 
-    private static void update(Factors f, MemorySegment grad, MemorySegment p, MemorySegment m, MemorySegment v, int n) {
+    private static void update(Factors f, long grad, long p, long m, long v, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             FloatVector g = load(grad, i).mul(f.scale);

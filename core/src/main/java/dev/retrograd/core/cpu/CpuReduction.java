@@ -11,7 +11,6 @@ import dev.retrograd.core.DType;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import java.util.List;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
@@ -19,7 +18,6 @@ import jdk.incubator.vector.VectorOperators;
 
 /// Sums and repetition. All sums are float64 within chunks that depend on shapes only, added in their order.
 final class CpuReduction {
-    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
     /// Columns that one task sums.
     private static final int COLUMNS = 512;
     /// Most chunks that rows are cut into, each holding a row of partial sums.
@@ -60,7 +58,7 @@ final class CpuReduction {
             for (long i = from; i < to; i++) {
                 long at = i / pieces * size + i % pieces * piece;
                 int n = (int) Math.min(piece, size - i % pieces * piece);
-                partial[(int) i] = sum(x.asSlice(at * 4, n * 4L), n);
+                partial[(int) i] = sum(x.asSlice(at * 4, n * 4L).address(), n);
             }
         });
         for (int r = 0; r < rows; r++) {
@@ -72,7 +70,7 @@ final class CpuReduction {
         }
     }
 
-    private static double sum(MemorySegment x, int n) {
+    private static double sum(long x, int n) {
         DoubleVector even = DoubleVector.zero(DOUBLES);
         DoubleVector odd = DoubleVector.zero(DOUBLES);
         int i = 0;
@@ -89,7 +87,7 @@ final class CpuReduction {
         return VectorMath.sum(even.add(odd));
     }
 
-    private static double sumOfSquares(MemorySegment x, int n) {
+    private static double sumOfSquares(long x, int n) {
         DoubleVector even = DoubleVector.zero(DOUBLES);
         DoubleVector odd = DoubleVector.zero(DOUBLES);
         int i = 0;
@@ -125,7 +123,7 @@ final class CpuReduction {
                 int lastRow = (int) Math.min(rows, firstRow + perChunk);
                 int first = (int) (task % blocks) * COLUMNS;
                 MemorySegment part = x.asSlice((group / chunks * rows + firstRow) * channels * 4L, (long) (lastRow - firstRow) * channels * 4);
-                columns(part, lastRow - firstRow, channels, first, Math.min(channels, first + COLUMNS), partial, (int) group * channels);
+                columns(part.address(), lastRow - firstRow, channels, first, Math.min(channels, first + COLUMNS), partial, (int) group * channels);
             }
         });
         for (int b = 0; b < batch; b++) {
@@ -139,14 +137,14 @@ final class CpuReduction {
         }
     }
 
-    private static void columns(MemorySegment x, int rows, int channels, int from, int to, double[] sums, int at) {
+    private static void columns(long x, int rows, int channels, int from, int to, double[] sums, int at) {
         int wide = DOUBLES.length();
         int c = from;
         for (; c <= to - LANES; c += LANES) {
             DoubleVector low = DoubleVector.zero(DOUBLES);
             DoubleVector high = DoubleVector.zero(DOUBLES);
             for (int r = 0; r < rows; r++) {
-                FloatVector v = FloatVector.fromMemorySegment(VectorMath.FLOATS, x, ((long) r * channels + c) * 4, ORDER);
+                FloatVector v = load(x + ((long) r * channels + c) * 4);
                 low = low.add(half(v, 0));
                 high = high.add(half(v, 1));
             }
@@ -156,7 +154,7 @@ final class CpuReduction {
         for (; c < to; c++) {
             double sum = 0;
             for (int r = 0; r < rows; r++) {
-                sum += x.get(JAVA_FLOAT_UNALIGNED, ((long) r * channels + c) * 4);
+                sum += Native.ALL.get(JAVA_FLOAT_UNALIGNED, x + ((long) r * channels + c) * 4);
             }
             sums[at + c] = sum;
         }
@@ -167,7 +165,7 @@ final class CpuReduction {
         Walk walk = Walk.of(x.shape(), y.shape());
         DType type = x.dtype();
         MemorySegment xs = CpuMemory.data(x);
-        MemorySegment ys = CpuMemory.data(y);
+        MemorySegment ys = CpuMemory.result(y);
         double[] sums = new double[Math.toIntExact(y.elements())];
         int length = walk.length();
         int step = (int) walk.step(0);
@@ -189,7 +187,7 @@ final class CpuReduction {
             return;
         }
         MemorySegment xs = CpuMemory.data(x);
-        MemorySegment ys = CpuMemory.data(y);
+        MemorySegment ys = CpuMemory.result(y);
         Walk walk = Walk.of(y.shape(), x.shape());
         int bytes = y.dtype().bytes();
         int length = walk.length();
@@ -206,14 +204,14 @@ final class CpuReduction {
                 if (wide) {
                     repeatDoubles(xp, step, scale, yp, n);
                 } else {
-                    repeatFloats(xp, step, (float) scale, yp, n);
+                    repeatFloats(xp.address(), step, (float) scale, yp.address(), n);
                 }
             }
         });
     }
 
-    private static void repeatFloats(MemorySegment x, int step, float scale, MemorySegment y, int n) {
-        FloatVector one = FloatVector.broadcast(VectorMath.FLOATS, x.get(JAVA_FLOAT_UNALIGNED, 0) * scale);
+    private static void repeatFloats(long x, int step, float scale, long y, int n) {
+        FloatVector one = FloatVector.broadcast(VectorMath.FLOATS, Native.ALL.get(JAVA_FLOAT_UNALIGNED, x) * scale);
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             if (step == 0) {
@@ -223,7 +221,7 @@ final class CpuReduction {
             }
         }
         for (; i < n; i++) {
-            y.set(JAVA_FLOAT_UNALIGNED, i * 4L, x.get(JAVA_FLOAT_UNALIGNED, (long) i * step * 4) * scale);
+            Native.ALL.set(JAVA_FLOAT_UNALIGNED, y + i * 4L, Native.ALL.get(JAVA_FLOAT_UNALIGNED, x + (long) i * step * 4) * scale);
         }
     }
 
@@ -241,7 +239,7 @@ final class CpuReduction {
             MemorySegment data = CpuMemory.data(x);
             double[] partial = new double[Math.toIntExact(Math.ceilDiv(x.elements(), Workers.CHUNK))];
             workers.elements(x.elements(), (from, to) ->
-                    partial[(int) (from / Workers.CHUNK)] = sumOfSquares(data.asSlice(from * 4, (to - from) * 4), (int) (to - from)));
+                    partial[(int) (from / Workers.CHUNK)] = sumOfSquares(data.asSlice(from * 4, (to - from) * 4).address(), (int) (to - from)));
             for (double p : partial) {
                 total += p;
             }

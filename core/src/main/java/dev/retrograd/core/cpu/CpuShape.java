@@ -1,5 +1,6 @@
 package dev.retrograd.core.cpu;
 
+import static dev.retrograd.core.cpu.Native.ALL;
 import static dev.retrograd.core.cpu.VectorMath.LANES;
 import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
@@ -171,20 +172,20 @@ final class CpuShape {
         Elements.require("scatterRows", DType.F32, dtable);
         int[] rows = rowNumbers("scatterRows", ids, dtable.dim(0));
         MemorySegment ds = CpuMemory.data(dy);
-        MemorySegment ts = CpuMemory.data(dtable);
+        MemorySegment ts = CpuMemory.result(dtable);
         ts.fill((byte) 0);
         for (int i = 0; i < rows.length; i++) {
-            addRow(ds.asSlice((long) i * channels * 4, channels * 4L), ts.asSlice((long) rows[i] * channels * 4, channels * 4L), channels);
+            addRow(ds.asSlice((long) i * channels * 4, channels * 4L).address(), ts.asSlice((long) rows[i] * channels * 4, channels * 4L).address(), channels);
         }
     }
 
-    private static void addRow(MemorySegment x, MemorySegment y, int n) {
+    private static void addRow(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             Vectors.store(y, i, Vectors.load(y, i).add(Vectors.load(x, i)));
         }
         for (; i < n; i++) {
-            y.set(JAVA_FLOAT_UNALIGNED, i * 4L, y.get(JAVA_FLOAT_UNALIGNED, i * 4L) + x.get(JAVA_FLOAT_UNALIGNED, i * 4L));
+            ALL.set(JAVA_FLOAT_UNALIGNED, y + i * 4L, ALL.get(JAVA_FLOAT_UNALIGNED, y + i * 4L) + ALL.get(JAVA_FLOAT_UNALIGNED, x + i * 4L));
         }
     }
 

@@ -24,6 +24,11 @@ final class Native {
 
     private Native() {}
 
+    /// The floats from an address on, for code that need not be fast.
+    static MemorySegment floats(long address, int count) {
+        return ALL.asSlice(address, count * 4L);
+    }
+
     /// Copies `count` floats from native memory into an array.
     static void copy(long from, float[] to, int at, int count) {
         int lanes = F.length();

@@ -50,6 +50,11 @@ record RowChunks(int images, long rows, int channels, long rowsPerChunk) {
         return CpuMemory.floats(kernel, t, elements());
     }
 
+    /// As {@link #address}, of a kernel's result.
+    long result(String kernel, Tensor t) {
+        return CpuMemory.resultFloats(kernel, t, elements());
+    }
+
     /// Bytes from the start of the tensor to a row.
     long byteOffset(int image, long row) {
         return (image * rows + row) * channels * Float.BYTES;

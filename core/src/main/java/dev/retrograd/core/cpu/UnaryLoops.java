@@ -7,7 +7,6 @@ import static dev.retrograd.core.cpu.Vectors.store;
 import static dev.retrograd.core.cpu.Vectors.storeTail;
 
 import dev.retrograd.core.Unary;
-import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 
@@ -20,8 +19,8 @@ final class UnaryLoops {
     private UnaryLoops() {
     }
 
-    /// `y = f(x)` for n elements; y may be x.
-    static void run(Unary f, MemorySegment x, MemorySegment y, int n) {
+    /// `y = f(x)` for n elements from these addresses on; y may be x.
+    static void run(Unary f, long x, long y, int n) {
         switch (f.kind()) {
             case SILU -> silu(x, y, n);
             case GELU -> gelu(x, y, n);
@@ -40,11 +39,11 @@ final class UnaryLoops {
         }
     }
 
-    private static void pow(Unary f, MemorySegment x, MemorySegment y, int n) {
+    private static void pow(Unary f, long x, long y, int n) {
         if (f.p() == 2) {
             square(x, y, n);
         } else {
-            UnaryScalars.run(f, x, y, n);
+            UnaryScalars.run(f, Native.floats(x, n), Native.floats(y, n), n);
         }
     }
 
@@ -66,7 +65,7 @@ final class UnaryLoops {
         return d.mul(d).mul(d).add(r);
     }
 
-    private static void silu(MemorySegment x, MemorySegment y, int n) {
+    private static void silu(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, VectorMath.silu(load(x, i)));
@@ -76,7 +75,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void gelu(MemorySegment x, MemorySegment y, int n) {
+    private static void gelu(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, VectorMath.gelu(load(x, i)));
@@ -86,7 +85,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void quickGelu(MemorySegment x, MemorySegment y, int n) {
+    private static void quickGelu(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, quickGelu(load(x, i)));
@@ -96,7 +95,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void sigmoid(MemorySegment x, MemorySegment y, int n) {
+    private static void sigmoid(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, VectorMath.sigmoid(load(x, i)));
@@ -106,7 +105,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void tanh(MemorySegment x, MemorySegment y, int n) {
+    private static void tanh(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, VectorMath.tanh(load(x, i)));
@@ -116,7 +115,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void relu(MemorySegment x, MemorySegment y, int n) {
+    private static void relu(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, load(x, i).max(0));
@@ -126,7 +125,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void exp(MemorySegment x, MemorySegment y, int n) {
+    private static void exp(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, VectorMath.exp(load(x, i)));
@@ -136,7 +135,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void log(MemorySegment x, MemorySegment y, int n) {
+    private static void log(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, VectorMath.log(load(x, i)));
@@ -146,7 +145,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void sqrt(MemorySegment x, MemorySegment y, int n) {
+    private static void sqrt(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, load(x, i).sqrt());
@@ -156,7 +155,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void abs(MemorySegment x, MemorySegment y, int n) {
+    private static void abs(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, load(x, i).abs());
@@ -166,7 +165,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void square(MemorySegment x, MemorySegment y, int n) {
+    private static void square(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, load(x, i).mul(load(x, i)));
@@ -176,7 +175,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void clamp(MemorySegment x, MemorySegment y, int n, float low, float high) {
+    private static void clamp(long x, long y, int n, float low, float high) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, load(x, i).max(low).min(high));
@@ -186,7 +185,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void roundCubic(MemorySegment x, MemorySegment y, int n) {
+    private static void roundCubic(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, roundCubic(load(x, i)));
@@ -196,7 +195,7 @@ final class UnaryLoops {
         }
     }
 
-    private static void round(MemorySegment x, MemorySegment y, int n) {
+    private static void round(long x, long y, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(y, i, rint(load(x, i)));

@@ -18,8 +18,8 @@ final class UnarySlopeLoops {
     private UnarySlopeLoops() {
     }
 
-    /// `dx = f'(x)·dy` for n elements; dx may be x or dy.
-    static void run(Unary f, MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    /// `dx = f'(x)·dy` for n elements from these addresses on; dx may be x or dy.
+    static void run(Unary f, long x, long dy, long dx, int n) {
         switch (f.kind()) {
             case SILU -> silu(x, dy, dx, n);
             case GELU -> gelu(x, dy, dx, n);
@@ -34,15 +34,15 @@ final class UnarySlopeLoops {
             case POW -> pow(f, x, dy, dx, n);
             case CLAMP -> clamp(x, dy, dx, n, (float) f.p(), (float) f.q());
             case ROUND_CUBIC -> roundCubic(x, dy, dx, n);
-            case ROUND_STRAIGHT -> MemorySegment.copy(dy, 0, dx, 0, n * 4L);
+            case ROUND_STRAIGHT -> MemorySegment.copy(Native.ALL, dy, Native.ALL, dx, n * 4L);
         }
     }
 
-    private static void pow(Unary f, MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void pow(Unary f, long x, long dy, long dx, int n) {
         if (f.p() == 2) {
             square(x, dy, dx, n);
         } else {
-            UnaryScalars.runBackward(f, x, dy, dx, n);
+            UnaryScalars.runBackward(f, Native.floats(x, n), Native.floats(dy, n), Native.floats(dx, n), n);
         }
     }
 
@@ -76,7 +76,7 @@ final class UnarySlopeLoops {
         return d.mul(d).mul(3);
     }
 
-    private static void silu(MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void silu(long x, long dy, long dx, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, VectorMath.siluSlope(load(x, i)).mul(load(dy, i)));
@@ -86,7 +86,7 @@ final class UnarySlopeLoops {
         }
     }
 
-    private static void gelu(MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void gelu(long x, long dy, long dx, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, VectorMath.geluSlope(load(x, i)).mul(load(dy, i)));
@@ -96,7 +96,7 @@ final class UnarySlopeLoops {
         }
     }
 
-    private static void quickGelu(MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void quickGelu(long x, long dy, long dx, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, quickGeluSlope(load(x, i)).mul(load(dy, i)));
@@ -106,7 +106,7 @@ final class UnarySlopeLoops {
         }
     }
 
-    private static void sigmoid(MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void sigmoid(long x, long dy, long dx, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, sigmoidSlope(load(x, i)).mul(load(dy, i)));
@@ -116,7 +116,7 @@ final class UnarySlopeLoops {
         }
     }
 
-    private static void tanh(MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void tanh(long x, long dy, long dx, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, tanhSlope(load(x, i)).mul(load(dy, i)));
@@ -126,7 +126,7 @@ final class UnarySlopeLoops {
         }
     }
 
-    private static void relu(MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void relu(long x, long dy, long dx, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, load(dy, i).blend(0, load(x, i).compare(VectorOperators.LE, 0)));
@@ -136,7 +136,7 @@ final class UnarySlopeLoops {
         }
     }
 
-    private static void exp(MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void exp(long x, long dy, long dx, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, VectorMath.exp(load(x, i)).mul(load(dy, i)));
@@ -146,7 +146,7 @@ final class UnarySlopeLoops {
         }
     }
 
-    private static void log(MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void log(long x, long dy, long dx, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, load(dy, i).div(load(x, i)));
@@ -156,7 +156,7 @@ final class UnarySlopeLoops {
         }
     }
 
-    private static void sqrt(MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void sqrt(long x, long dy, long dx, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, load(dy, i).mul(0.5f).div(load(x, i).sqrt()));
@@ -166,7 +166,7 @@ final class UnarySlopeLoops {
         }
     }
 
-    private static void abs(MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void abs(long x, long dy, long dx, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, signed(load(x, i), load(dy, i)));
@@ -176,7 +176,7 @@ final class UnarySlopeLoops {
         }
     }
 
-    private static void square(MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void square(long x, long dy, long dx, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, load(x, i).mul(2).mul(load(dy, i)));
@@ -186,7 +186,7 @@ final class UnarySlopeLoops {
         }
     }
 
-    private static void clamp(MemorySegment x, MemorySegment dy, MemorySegment dx, int n, float low, float high) {
+    private static void clamp(long x, long dy, long dx, int n, float low, float high) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, within(load(x, i), load(dy, i), low, high));
@@ -196,7 +196,7 @@ final class UnarySlopeLoops {
         }
     }
 
-    private static void roundCubic(MemorySegment x, MemorySegment dy, MemorySegment dx, int n) {
+    private static void roundCubic(long x, long dy, long dx, int n) {
         int i = 0;
         for (; i <= n - LANES; i += LANES) {
             store(dx, i, roundCubicSlope(load(x, i)).mul(load(dy, i)));

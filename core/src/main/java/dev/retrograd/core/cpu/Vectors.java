@@ -1,16 +1,12 @@
 package dev.retrograd.core.cpu;
 
-import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorSpecies;
 
-/// Float vectors to and from native memory; indices count floats.
+/// Float vectors to and from native memory by address, whose range the caller has checked; indices count floats.
 final class Vectors {
-    private static final ByteOrder ORDER = ByteOrder.nativeOrder();
-
     private Vectors() {
     }
 
@@ -34,21 +30,21 @@ final class Vectors {
         return FloatVector.fromMemorySegment(VectorMath.FLOATS, Native.ALL, address, Native.LE, lanes);
     }
 
-    static FloatVector load(MemorySegment x, int i) {
-        return FloatVector.fromMemorySegment(VectorMath.FLOATS, x, i * 4L, ORDER);
+    static FloatVector load(long x, int i) {
+        return load(x + i * 4L);
     }
 
     /// Elements `i … n−1`, fewer than a vector; the other lanes are 0.
-    static FloatVector loadTail(MemorySegment x, int i, int n) {
-        return FloatVector.fromMemorySegment(VectorMath.FLOATS, x, i * 4L, ORDER, VectorMath.firstLanes(n - i));
+    static FloatVector loadTail(long x, int i, int n) {
+        return load(x + i * 4L, VectorMath.firstLanes(n - i));
     }
 
-    static void store(MemorySegment y, int i, FloatVector v) {
-        v.intoMemorySegment(y, i * 4L, ORDER);
+    static void store(long y, int i, FloatVector v) {
+        v.intoMemorySegment(Native.ALL, y + i * 4L, Native.LE);
     }
 
     /// Only lanes that belong to elements `i … n−1`.
-    static void storeTail(MemorySegment y, int i, int n, FloatVector v) {
-        v.intoMemorySegment(y, i * 4L, ORDER, VectorMath.firstLanes(n - i));
+    static void storeTail(long y, int i, int n, FloatVector v) {
+        v.intoMemorySegment(Native.ALL, y + i * 4L, Native.LE, VectorMath.firstLanes(n - i));
     }
 }

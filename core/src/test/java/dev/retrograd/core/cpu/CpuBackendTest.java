@@ -5,17 +5,22 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.retrograd.core.Binary;
 import dev.retrograd.core.ConvSpec;
 import dev.retrograd.core.Scope;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Spec;
 import dev.retrograd.core.Tensor;
+import dev.retrograd.core.Unary;
 import dev.retrograd.core.testing.RandomValues;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.function.Executable;
 
 class CpuBackendTest {
 
@@ -41,6 +46,25 @@ class CpuBackendTest {
                     assertThrows(ShapeException.class, () -> b.download(x, MemorySegment.ofArray(back))).getMessage());
             assertEquals("upload: 'x' [2,2] F32 takes 16 bytes, got 8",
                     assertThrows(ShapeException.class, () -> b.upload(MemorySegment.ofArray(back), x)).getMessage());
+        }
+    }
+
+    @Test void kernelsReadSharedMemoryThatMustNotBeWrittenAndRefuseItAsAResult() {
+        try (CpuBackend b = backend(2); Arena arena = Arena.ofShared()) {
+            MemorySegment file = arena.allocateFrom(ValueLayout.JAVA_FLOAT, 1, -2, 3, -4).asReadOnly();
+            Tensor shared = b.share("weight", Spec.f32(1, 4), file);
+            Tensor y = b.empty("y", shared.spec());
+            Tensor two = b.empty("two", Spec.f32(1, 8));
+            b.unary(Unary.RELU, shared, y);
+            assertArrayEquals(new float[] {1, 0, 3, 0}, b.toFloats(y));
+            List<Executable> writes = List.of(() -> b.unary(Unary.RELU, y, shared), () -> b.unaryBackward(Unary.SILU, y, y, shared),
+                    () -> b.binary(Binary.ADD, y, y, shared), () -> b.softmax(y, shared), () -> b.geglu(two, shared),
+                    () -> b.linearCombination(1, new double[] {2}, new Tensor[] {y}, shared), () -> b.broadcastTo(y, 1, shared),
+                    () -> b.layerNorm(1e-5, y, y.reshape(4), y.reshape(4), shared, b.empty("mean", Spec.f32(1)), b.empty("rstd", Spec.f32(1))));
+            for (Executable write : writes) {
+                assertEquals("cpu: a result that may be written is required, got 'weight' [1,4] F32", assertThrows(IllegalArgumentException.class, write).getMessage());
+            }
+            assertArrayEquals(new float[] {1, -2, 3, -4}, b.toFloats(shared));
         }
     }
 
