@@ -26,7 +26,7 @@ import jdk.incubator.vector.VectorMask;
 final class AttentionBackward {
     /// Heads of all images from which on each is a task: as many as a block of Stable Diffusion has for one image.
     private static final int TOGETHER = 8;
-    private static final MicroKernel KERNEL = MicroKernel.ofBits(FLOATS.vectorBitSize());
+    private static final VectorKernel KERNEL = VectorKernel.ofBits(FLOATS.vectorBitSize());
 
     private final CpuAttention attention;
 

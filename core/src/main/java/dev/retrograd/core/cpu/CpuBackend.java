@@ -85,6 +85,11 @@ public final class CpuBackend implements Backend {
         images = new CpuImage(workers);
     }
 
+    /// What multiplies matrices here: machine code, or compiled vectors and why.
+    public static String products() {
+        return MachineCode.OBSTACLE.map(why -> "by compiled vectors (machine code: " + why + ")").orElse("by machine code");
+    }
+
     @Override public String name() {
         return "cpu";
     }

@@ -16,23 +16,20 @@ final class Gemm implements AutoCloseable {
 
     /// Depth blocks are multiples of this, whatever the vector width, so that every width sums alike.
     private static final int DEPTH_UNIT = 16;
+    /// Blocks of patches are not cut shorter than this to lie within a tap.
+    private static final int SHORTEST_BLOCK = 192;
 
     private final Workers workers;
     private final MicroKernel kernel;
     private final Arena arena = Arena.ofShared();
     private final Workspace[] workspaces;
 
-    /// An engine with this machine's preferred vector width.
+    /// An engine with this machine's preferred kernel.
     Gemm(Workers workers) {
         this(workers, MicroKernel.preferred());
     }
 
-    /// @param vectorBits 128, 256 or 512; narrower than the machine's is for tests
-    Gemm(Workers workers, int vectorBits) {
-        this(workers, MicroKernel.ofBits(vectorBits));
-    }
-
-    private Gemm(Workers workers, MicroKernel kernel) {
+    Gemm(Workers workers, MicroKernel kernel) {
         this.workers = workers;
         this.kernel = kernel;
         workspaces = new Workspace[workers.threads()];
@@ -116,7 +113,22 @@ final class Gemm implements AutoCloseable {
             this.target = target;
             first = update;
             next = new MicroKernel.Update(update.alpha(), 0, true);
-            depthBlock = GemmPlan.extent(k, Math.max(1, (k + MicroKernel.KC - 1) / MicroKernel.KC), DEPTH_UNIT);
+            depthBlock = depthBlock(rowSide, panelSide);
+        }
+
+        /// Equal blocks; of patches, such that a block lies within a tap.
+        private int depthBlock(Source... sides) {
+            for (Source side : sides) {
+                if (side instanceof Source.Lines lines && lines.run() > 0) {
+                    int run = lines.run();
+                    for (int parts = Math.max(1, Math.ceilDiv(run, MicroKernel.KC)); run >= parts * SHORTEST_BLOCK; parts++) {
+                        if (run % (parts * DEPTH_UNIT) == 0) {
+                            return run / parts;
+                        }
+                    }
+                }
+            }
+            return GemmPlan.extent(k, Math.max(1, Math.ceilDiv(k, MicroKernel.KC)), DEPTH_UNIT);
         }
 
         void run(int batch, int task, Workspace w) {
@@ -145,21 +157,14 @@ final class Gemm implements AutoCloseable {
         }
 
         private void packPanels(int batch, int p, int depth, int column, int width, long panels, Workspace w) {
-            int lanes = kernel.lanes();
-            int panelColumns = kernel.columns();
-            for (int j = 0; j < width; j += panelColumns) {
-                long panel = panels + panelBytes(depth) * (j / panelColumns);
-                int count = Math.min(panelColumns, width - j);
-                switch (panelSide) {
-                    case Source.Steps steps -> steps.read(batch, p, depth, column + j, count, panel, panelColumns);
-                    case Source.Lines lines -> {
-                        for (int half = 0; half < count; half += lanes) {
-                            lines.read(batch, column + j + half, Math.min(lanes, count - half), p, depth, w.lines);
-                            for (int q = 0; q < depth; q += lanes) {
-                                kernel.transpose(w.lines, q, MicroKernel.KC, panel + 4L * (q * panelColumns + half),
-                                        4L * panelColumns);
-                            }
-                        }
+            int columns = kernel.columns();
+            switch (panelSide) {
+                case Source.Steps steps -> kernel.packPanels(steps, batch, column, width, p, depth, panels, panelBytes(depth), w);
+                case Source.Lines lines -> {
+                    int lanes = kernel.lanes();
+                    for (int j = 0; j < width; j += lanes) {
+                        long half = panels + panelBytes(depth) * (j / columns) + 4L * (j % columns);
+                        kernel.packPanel(lines, batch, column + j, Math.min(lanes, width - j), p, depth, half, w);
                     }
                 }
             }
@@ -168,39 +173,32 @@ final class Gemm implements AutoCloseable {
         private void packRows(int batch, int row, int height, int p, int depth, Workspace w) {
             switch (rowSide) {
                 case Source.Lines lines -> lines.read(batch, row, height, p, depth, w.left);
-                case Source.Steps steps -> {
-                    int lanes = kernel.lanes();
-                    int padded = GemmPlan.extent(height, 1, lanes);
-                    steps.read(batch, p, depth, row, height, w.steps, padded);
-                    Native.copyBlock(w.steps, w.left, depth * padded);
-                    for (int r = 0; r < padded; r += lanes) {
-                        for (int q = 0; q < depth; q += lanes) {
-                            kernel.transpose(w.left, q * padded + r, padded, w.rows + 4L * (r * MicroKernel.KC + q),
-                                    4L * MicroKernel.KC);
-                        }
-                    }
-                    for (int r = 0; r < height; r++) {
-                        Native.copy(w.rows + 4L * r * MicroKernel.KC, w.left, r * MicroKernel.KC, depth);
-                    }
-                }
+                case Source.Steps steps -> kernel.packRows(steps, batch, row, height, p, depth, w);
             }
         }
 
         /// The depth from `p` to `end`, block by block for each group of rows.
         private void multiplyRows(int batch, int row, int rowEnd, int p, int end, long blockBytes, int column, int width, Workspace w) {
             int group = rowSide instanceof Source.Lines ? kernel.rows() : Workspace.GROUP;
+            boolean inPlace = rowSide instanceof Source.Lines && kernel.readsInPlace();
             for (int g = row; g < rowEnd; g += group) {
                 int groupEnd = Math.min(rowEnd, g + group);
                 long panels = w.panels;
                 int q = p;
                 do {
                     int depth = Math.min(depthBlock, end - q);
-                    if (depth > 0) {
-                        packRows(batch, g, groupEnd - g, q, depth, w);
-                    }
-                    for (int r = g; r < groupEnd; r += kernel.rows()) {
-                        int height = Math.min(kernel.rows(), groupEnd - r);
-                        multiplyTiles(batch, r, height, (r - g) * MicroKernel.KC, q, depth, panels, column, width, w);
+                    long rows = inPlace && depth > 0 ? ((Source.Lines) rowSide).inPlace(batch, g, groupEnd - g, q, depth) : 0;
+                    if (rows != 0) {
+                        w.rowsInPlace(rows, ((Source.Lines) rowSide).lineBytes(), group);
+                        multiplyTiles(batch, g, groupEnd - g, q, depth, panels, column, width, w);
+                    } else {
+                        if (depth > 0) {
+                            packRows(batch, g, groupEnd - g, q, depth, w);
+                        }
+                        for (int r = g; r < groupEnd; r += kernel.rows()) {
+                            w.rowsPacked((r - g) * MicroKernel.KC);
+                            multiplyTiles(batch, r, Math.min(kernel.rows(), groupEnd - r), q, depth, panels, column, width, w);
+                        }
                     }
                     q += depthBlock;
                     panels += blockBytes;
@@ -208,36 +206,21 @@ final class Gemm implements AutoCloseable {
             }
         }
 
-        /// One row of tiles; its packed rows begin at `left[at]`.
-        private void multiplyTiles(int batch, int row, int height, int at, int p, int depth, long panels, int column, int width, Workspace w) {
+        /// One row of tiles.
+        private void multiplyTiles(int batch, int row, int height, int p, int depth, long panels, int column, int width, Workspace w) {
             MicroKernel.Update update = p == 0 ? first : next;
             long panelBytes = panelBytes(depth);
             if (!plan.turned()) {
                 aim(batch, row, height, w.target);
+                kernel.strip(w, height, panels, panelBytes, width, depth, update, 4L * column);
+                return;
             }
             long panel = panels;
             for (int j = 0; j < width; j += kernel.columns(), panel += panelBytes) {
                 int count = Math.min(kernel.columns(), width - j);
-                kernel.multiply(w.left, at, height, panel, count, depth, w.tile);
-                if (plan.turned()) {
-                    storeTurned(batch, column + j, count, row, height, update, w);
-                } else {
-                    kernel.store(w.tile, height, count, update, w.target, 4L * (column + j));
-                }
+                aim(batch, column + j, count, w.target);
+                kernel.turnedTile(w, height, panel, count, depth, update, 4L * row);
             }
-        }
-
-        private void storeTurned(int batch, int column, int count, int row, int height, MicroKernel.Update update, Workspace w) {
-            int lanes = kernel.lanes();
-            int padded = kernel.paddedRows();
-            for (int r = 0; r < padded; r += lanes) {
-                for (int c = 0; c < count; c += lanes) {
-                    kernel.transpose(w.tile, r * kernel.columns() + c, kernel.columns(), w.turned + 4L * (c * padded + r),
-                            4L * padded);
-                }
-            }
-            aim(batch, column, count, w.target);
-            kernel.storeTurned(w.turned, count, height, update, w.target, 4L * row);
         }
 
         private void aim(int batch, int row, int count, long[] addresses) {

@@ -11,12 +11,16 @@ record KernelTaps(DType type, long address, int outputs, int kernelHeight, int k
         int firstRow, int firstColumn, int rows, int columns) implements Source.Steps {
 
     @Override public void read(int batch, int k, int depth, int line, int count, long out, int width) {
+        readPanels(batch, k, depth, line, count, out, width, 0);
+    }
+
+    @Override public void readPanels(int batch, int k, int depth, int line, int count, long out, int width, long panelBytes) {
         int tap = k / outputs;
         int output = k % outputs;
         long from = address(tap, line);
-        long perOutput = (long) kernelHeight * kernelWidth * inputs * type.bytes();
+        long perOutput = stepBytes();
         for (int p = 0; p < depth; p++) {
-            Widening.read(type, from + output * perOutput, out + p * 4L * width, count);
+            Widening.readPanels(type, from + output * perOutput, out + p * 4L * width, count, width, panelBytes);
             output++;
             if (output == outputs && p + 1 < depth) {
                 output = 0;
@@ -24,6 +28,18 @@ record KernelTaps(DType type, long address, int outputs, int kernelHeight, int k
                 from = address(tap, line);
             }
         }
+    }
+
+    @Override public long inPlace(int batch, int k, int line) {
+        return type == DType.F32 ? address(k / outputs, line) + k % outputs * stepBytes() : 0;
+    }
+
+    @Override public long stepBytes() {
+        return (long) kernelHeight * kernelWidth * inputs * type.bytes();
+    }
+
+    @Override public int run(int k) {
+        return outputs - k % outputs;
     }
 
     private long address(int tap, int line) {

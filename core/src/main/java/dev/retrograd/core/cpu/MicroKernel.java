@@ -2,28 +2,23 @@ package dev.retrograd.core.cpu;
 
 import jdk.incubator.vector.FloatVector;
 
-/// The innermost loops of a matrix product, one subclass per vector width.
+/// The innermost loops of a matrix product: how operands are packed, multiplied tile by tile, and added to the result.
 ///
-/// A tile is `rows × columns` outputs held in registers over a run of at most [#KC] depth steps: each step broadcasts one
-/// float per row and multiplies it with two vectors. The left operand lies in a `float[]`, one row after the other, `KC`
-/// apart; the right one in native memory as a panel, `columns` floats per depth step. The sum over depth is one chain of
-/// fused multiply-adds per output whatever the tile, so results do not depend on how a matrix was cut.
-///
-/// The layout obeys the compiler: constant row distances give bare loads; accumulators are locals; and a tile is written
-/// to scratch, because a method that also updated the result would exceed what the optimising compiler accepts.
-abstract sealed class MicroKernel permits MicroKernel512, MicroKernel256, MicroKernel128 {
+/// A tile is `rows × columns` outputs held in registers over a run of at most [#KC] depth steps: each step broadcasts one float per row and
+/// multiplies it with two vectors. The left operand's rows lie one after the other, packed in an array [#KC] apart or, where a kernel reads
+/// them there, in the operand itself; the right one lies in native memory as panels, `columns` floats per depth step. The sum over depth is
+/// one chain of fused multiply-adds per output whatever the tile and the kernel, so results do not depend on how a matrix was cut.
+abstract sealed class MicroKernel permits VectorKernel, MachineKernel {
 
     /// Depth of one packed block, and the distance between packed rows, in floats.
     static final int KC = 384;
 
     private final int lanes;
     private final int rows;
-    private final int edgeRows;
 
-    MicroKernel(int lanes, int rows, int edgeRows) {
+    MicroKernel(int lanes, int rows) {
         this.lanes = lanes;
         this.rows = rows;
-        this.edgeRows = edgeRows;
     }
 
     /// What becomes of a tile: `C = alpha·tile + bias`, or `C += alpha·tile + bias`.
@@ -35,19 +30,10 @@ abstract sealed class MicroKernel permits MicroKernel512, MicroKernel256, MicroK
         }
     }
 
-    /// @return the kernel for this machine's preferred vector width
+    /// @return the kernel for this machine: in machine code where [MachineCode] can be, otherwise of its preferred vector width
     static MicroKernel preferred() {
-        return ofBits(Math.min(512, FloatVector.SPECIES_PREFERRED.vectorBitSize()));
-    }
-
-    /// @param bits 128, 256 or 512; wider than the machine's vectors is correct but very slow
-    static MicroKernel ofBits(int bits) {
-        return switch (bits) {
-            case 512 -> new MicroKernel512();
-            case 256 -> new MicroKernel256();
-            case 128 -> new MicroKernel128();
-            default -> throw new IllegalArgumentException("gemm: vector width must be 128, 256 or 512 bits, got " + bits);
-        };
+        VectorKernel vectors = VectorKernel.ofBits(Math.min(512, FloatVector.SPECIES_PREFERRED.vectorBitSize()));
+        return MachineCode.AVAILABLE ? new MachineKernel(vectors) : vectors;
     }
 
     final int lanes() {
@@ -69,54 +55,25 @@ abstract sealed class MicroKernel permits MicroKernel512, MicroKernel256, MicroK
         return (rows + lanes - 1) / lanes * lanes;
     }
 
-    /// Rows that are computed for `height` rows: whole tiles, then whole edges.
-    final int paddedHeight(int height) {
-        int left = height % rows;
-        return height - left + (left > 2 * edgeRows ? rows : (left + edgeRows - 1) / edgeRows * edgeRows);
-    }
+    /// Rows that are computed for `height` rows.
+    abstract int paddedHeight(int height);
 
-    /// Computes a tile of `height ≤ rows` (from `a[at]`) by `width ≤ columns` into `out` (row distance `columns`). Scratch outside that
-    /// part holds anything afterwards.
-    final void multiply(float[] a, int at, int height, long b, int width, int depth, float[] out) {
-        boolean narrow = width <= lanes;
-        if (height > 2 * edgeRows) {
-            if (narrow) {
-                tileNarrow(a, at, b, depth, out);
-            } else {
-                tile(a, at, b, depth, out);
-            }
-            return;
-        }
-        for (int r = 0; r < height; r += edgeRows) {
-            if (narrow) {
-                edgeNarrow(a, at + r * KC, b, depth, out, r * columns());
-            } else {
-                edge(a, at + r * KC, b, depth, out, r * columns());
-            }
-        }
-    }
+    /// Whether rows may lie anywhere in memory, unpacked.
+    abstract boolean readsInPlace();
 
-    /// Whole tile of rows from `a[at]`.
-    abstract void tile(float[] a, int at, long b, int depth, float[] out);
+    /// Packs `count ≤ lanes` lines as a half of a panel, which begins at `panel`.
+    abstract void packPanel(Source.Lines lines, int batch, int line, int count, int k, int depth, long panel, Workspace w);
 
-    /// Whole height, left vector only.
-    abstract void tileNarrow(float[] a, int at, long b, int depth, float[] out);
+    /// Packs the lines from `line` on as panels, `panelBytes` apart.
+    abstract void packPanels(Source.Steps steps, int batch, int line, int count, int k, int depth, long panels, long panelBytes, Workspace w);
 
-    /// `edgeRows` rows from `a[at]`, to `out[outAt]`.
-    abstract void edge(float[] a, int at, long b, int depth, float[] out, int outAt);
+    /// Packs `height` lines as rows: as [Workspace#rowsPacked] and [Workspace#rowsAt] find them.
+    abstract void packRows(Source.Steps steps, int batch, int line, int height, int k, int depth, Workspace w);
 
-    /// `edgeRows` rows, left vector only.
-    abstract void edgeNarrow(float[] a, int at, long b, int depth, float[] out, int outAt);
+    /// A row of tiles: `height` rows, which lie where `w` says, by `width` columns of the panels, to the result's rows `w.target`, `shift`
+    /// bytes into them; the bias begins at that column, too.
+    abstract void strip(Workspace w, int height, long panels, long panelBytes, int width, int depth, Update update, long shift);
 
-    /// Transposes a block of `lanes × lanes` floats: rows `stride` floats apart from `from[at]`, to rows `toStride` bytes
-    /// apart from address `to`. Interleaving the rows i and i + lanes/2 rotates the bits of (row, column) by one, so
-    /// log2(lanes) rounds exchange row and column.
-    abstract void transpose(float[] from, int at, int stride, long to, long toStride);
-
-    /// Applies `update` with a tile to `rows × columns` floats of the result, whose rows begin at `target[r] + shift`
-    /// (bytes); `shift` is the column's distance from column 0, so it addresses the bias as well.
-    abstract void store(float[] tile, int rows, int columns, Update update, long[] target, long shift);
-
-    /// As [#store], from a transposed tile in native memory (row distance [#paddedRows]).
-    abstract void storeTurned(long turned, int rows, int columns, Update update, long[] target, long shift);
+    /// One tile, whose columns are the result's rows `w.target`, `shift` bytes into them.
+    abstract void turnedTile(Workspace w, int height, long panel, int width, int depth, Update update, long shift);
 }

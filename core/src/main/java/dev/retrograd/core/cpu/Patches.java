@@ -14,6 +14,9 @@ import java.util.Arrays;
 record Patches(long address, int height, int width, int channels, int outHeight, int outWidth, int kernelHeight,
         int kernelWidth, int stride, int top, int left) {
 
+    /// Channels from which on a tap makes a block of depth of its own.
+    private static final int SHORT = 256;
+
     /// True when a patch is a pixel, so that the images are the matrix.
     boolean dense() {
         return kernelHeight == 1 && kernelWidth == 1 && stride == 1 && top == 0 && left == 0 && outHeight == height
@@ -92,6 +95,28 @@ record Patches(long address, int height, int width, int channels, int outHeight,
             }
         }
 
+        /// Neighbouring pixels of a row see their taps a pixel apart, as long as none is outside the image.
+        @Override public long inPlace(int batch, int line, int count, int k, int depth) {
+            int rowLength = patches.rowLength();
+            int t = k / rowLength;
+            int from = k - t * rowLength;
+            if (from + depth > rowLength || line % patches.outWidth + count > patches.outWidth) {
+                return 0;
+            }
+            Cursor first = patches.new Cursor(line);
+            Cursor last = patches.new Cursor(line + count - 1);
+            return first.inside(t) && first.validFrom <= from && last.validTo >= from + depth ? first.rowAddress(t) + 4L * from : 0;
+        }
+
+        @Override public long lineBytes() {
+            return 4L * patches.stride * patches.channels;
+        }
+
+        /// A tap, or where taps are short, a kernel row.
+        @Override public int run() {
+            return patches.channels >= SHORT ? patches.channels : patches.rowLength();
+        }
+
         private void read(Cursor cursor, int begin, int end, float[] out, int at) {
             int rowLength = patches.rowLength();
             for (int k = begin; k < end; ) {
@@ -121,6 +146,19 @@ record Patches(long address, int height, int width, int channels, int outHeight,
     }
 
     private record AsSteps(Patches patches) implements Source.Steps {
+        /// What is outside the image lies nowhere.
+        @Override public long inPlace(int batch, int k, int line) {
+            return 0;
+        }
+
+        @Override public long stepBytes() {
+            return 0;
+        }
+
+        @Override public int run(int k) {
+            return 1;
+        }
+
         @Override public void read(int batch, int k, int depth, int line, int count, long out, int width) {
             int rowLength = patches.rowLength();
             for (int i = line; i < line + count; ) {

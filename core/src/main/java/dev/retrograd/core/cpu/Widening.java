@@ -63,6 +63,13 @@ final class Widening {
         }
     }
 
+    /// Reads `count` consecutive elements as float32, `width` of them to each panel; panels are `panelBytes` apart.
+    static void readPanels(DType type, long from, long to, int count, int width, long panelBytes) {
+        for (int i = 0; i < count; i += width) {
+            read(type, from + (long) i * type.bytes(), to + i / width * panelBytes, Math.min(width, count - i));
+        }
+    }
+
     private static void readHalf(long from, float[] to, int at, int count) {
         int i = 0;
         for (; i <= count - F.length(); i += F.length()) {

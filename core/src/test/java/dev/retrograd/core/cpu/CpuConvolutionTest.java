@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -94,9 +95,9 @@ class CpuConvolutionTest {
         private final Gemm gemm;
         final CpuConvolution convolution;
 
-        Fixture(int threads, int bits) {
+        Fixture(int threads, MicroKernel kernel) {
             workers = new Workers(threads);
-            gemm = new Gemm(workers, bits);
+            gemm = new Gemm(workers, kernel);
             convolution = new CpuConvolution(gemm);
         }
 
@@ -173,8 +174,8 @@ class CpuConvolutionTest {
     @ParameterizedTest
     @MethodSource("cases")
     void forwardAndBothGradientsAgreeWithFloat64(Case c) {
-        for (int bits : GemmTest.widths().toArray()) {
-            try (Fixture f = new Fixture(2, bits)) {
+        for (Named<MicroKernel> kernel : GemmTest.kernels().toList()) {
+            try (Fixture f = new Fixture(2, kernel.getPayload())) {
                 checkAll(f, c, DType.F32);
             }
         }
@@ -183,8 +184,7 @@ class CpuConvolutionTest {
     @ParameterizedTest
     @EnumSource(value = DType.class, names = {"F16", "BF16"})
     void sixteenBitWeightsAreReadExactly(DType type) {
-        int bits = GemmTest.widths().max().orElseThrow();
-        try (Fixture f = new Fixture(2, bits)) {
+        try (Fixture f = new Fixture(2, MicroKernel.preferred())) {
             checkAll(f, new Case(ConvSpec.square(3, 1, 1), 2, 6, 5, 19, 34), type);
             checkAll(f, new Case(ConvSpec.square(3, 2, 1), 1, 6, 5, 19, 34), type);
         }
@@ -194,8 +194,8 @@ class CpuConvolutionTest {
         Case c = new Case(ConvSpec.square(3, 2, 1), 2, 33, 31, 48, 80);
         List<List<float[]>> results = new ArrayList<>();
         for (int threads : IntStream.rangeClosed(1, 3).toArray()) {
-            for (int bits : GemmTest.widths().toArray()) {
-                try (Fixture f = new Fixture(threads, bits)) {
+            for (Named<MicroKernel> kernel : GemmTest.kernels().toList()) {
+                try (Fixture f = new Fixture(threads, kernel.getPayload())) {
                     Tensor x = f.random(c.x(), DType.F32, 1);
                     Tensor w = f.random(c.w(), DType.F32, 2);
                     Tensor y = f.empty(c.y(), DType.F32);
@@ -216,7 +216,7 @@ class CpuConvolutionTest {
     }
 
     @Test void oneByOneByHand() {
-        try (Fixture f = new Fixture(1, GemmTest.widths().max().orElseThrow())) {
+        try (Fixture f = new Fixture(1, MicroKernel.preferred())) {
             Tensor x = f.empty(Shape.of(1, 1, 2, 2), DType.F32);
             MemorySegment.copy(new float[] {1, 2, 3, 4}, 0, CpuMemory.data(x), JAVA_FLOAT, 0, 4);
             Tensor w = f.empty(Shape.of(1, 1, 1, 2), DType.F32);
@@ -228,7 +228,7 @@ class CpuConvolutionTest {
     }
 
     @Test void refusesSixteenBitActivations() {
-        try (Fixture f = new Fixture(1, 128)) {
+        try (Fixture f = new Fixture(1, MicroKernel.preferred())) {
             Tensor x = f.random(Shape.of(1, 2, 2, 1), DType.F16, 1);
             Tensor w = f.random(Shape.of(1, 1, 1, 1), DType.F32, 2);
             Tensor y = f.empty(Shape.of(1, 2, 2, 1), DType.F32);
@@ -238,7 +238,7 @@ class CpuConvolutionTest {
     }
 
     @Test void refusesShapesThatDisagree() {
-        try (Fixture f = new Fixture(1, 128)) {
+        try (Fixture f = new Fixture(1, MicroKernel.preferred())) {
             Tensor x = f.random(Shape.of(1, 4, 4, 8), DType.F32, 1);
             Tensor w = f.random(Shape.of(6, 3, 3, 4), DType.F32, 2);
             Tensor y = f.empty(Shape.of(1, 4, 4, 6), DType.F32);

@@ -13,7 +13,9 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import jdk.incubator.vector.FloatVector;
+import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -63,9 +65,16 @@ class GemmTest {
         return values;
     }
 
-    /// Widths that run natively here; a wider one would be emulated, correct but far too slow to test.
-    static IntStream widths() {
-        return IntStream.of(128, 256, 512).filter(bits -> bits <= FloatVector.SPECIES_PREFERRED.vectorBitSize());
+    /// Compiled vectors of the widths that run natively here (a wider one would be emulated, correct but far too slow to test), and machine
+    /// code of those that it is written for.
+    static Stream<Named<MicroKernel>> kernels() {
+        Stream<VectorKernel> vectors = IntStream.of(128, 256, 512).filter(bits -> bits <= FloatVector.SPECIES_PREFERRED.vectorBitSize())
+                .mapToObj(VectorKernel::ofBits);
+        return vectors.flatMap(kernel -> {
+            Named<MicroKernel> compiled = Named.of(kernel.lanes() + " lanes", kernel);
+            return kernel.lanes() > 4 && MachineCode.AVAILABLE
+                    ? Stream.of(compiled, Named.of(kernel.lanes() + " lanes, machine code", new MachineKernel(kernel))) : Stream.of(compiled);
+        });
     }
 
     private static float at(Matrix m, int z, int row, int column) {
@@ -83,9 +92,9 @@ class GemmTest {
     }
 
     @ParameterizedTest
-    @MethodSource("widths")
-    void everySizeAndTransposeAgreesWithFloat64(int bits) {
-        try (Workers workers = new Workers(2); Gemm gemm = new Gemm(workers, bits); Arena arena = Arena.ofConfined()) {
+    @MethodSource("kernels")
+    void everySizeAndTransposeAgreesWithFloat64(MicroKernel kernel) {
+        try (Workers workers = new Workers(2); Gemm gemm = new Gemm(workers, kernel); Arena arena = Arena.ofConfined()) {
             for (int m : SIZES) {
                 for (int n : SIZES) {
                     for (int k : SIZES) {
@@ -99,11 +108,11 @@ class GemmTest {
     }
 
     @ParameterizedTest
-    @MethodSource("widths")
-    void sizesOfTheModelsAgreeWithFloat64(int bits) {
+    @MethodSource("kernels")
+    void sizesOfTheModelsAgreeWithFloat64(MicroKernel kernel) {
         int[][] sizes = {{1024, 64, 288}, {4096, 32, 36}, {77, 768, 768}, {77, 1300, 401}, {1, 1280, 320}, {2, 128, 512},
             {320, 4, 1024}, {1024, 4, 320}, {64, 77, 40}};
-        try (Workers workers = new Workers(2); Gemm gemm = new Gemm(workers, bits); Arena arena = Arena.ofConfined()) {
+        try (Workers workers = new Workers(2); Gemm gemm = new Gemm(workers, kernel); Arena arena = Arena.ofConfined()) {
             for (int[] s : sizes) {
                 product(arena, s[0], s[1], s[2], false, true, Epilogue.OVERWRITE).check(gemm);
                 product(arena, s[0], s[1], s[2], true, false, Epilogue.OVERWRITE).check(gemm);
@@ -112,9 +121,9 @@ class GemmTest {
     }
 
     @ParameterizedTest
-    @MethodSource("widths")
-    void alphaBiasAndAccumulateCombine(int bits) {
-        try (Workers workers = new Workers(2); Gemm gemm = new Gemm(workers, bits); Arena arena = Arena.ofConfined()) {
+    @MethodSource("kernels")
+    void alphaBiasAndAccumulateCombine(MicroKernel kernel) {
+        try (Workers workers = new Workers(2); Gemm gemm = new Gemm(workers, kernel); Arena arena = Arena.ofConfined()) {
             MemorySegment bias = Operands.random(arena, DType.F32, 300, 4);
             for (Epilogue e : List.of(Epilogue.ACCUMULATE, Epilogue.ACCUMULATE.scaled(-0.3f), Epilogue.OVERWRITE.scaled(2),
                     Epilogue.OVERWRITE.withBias(bias, 12), Epilogue.ACCUMULATE.scaled(0.5f).withBias(bias, 0))) {
@@ -203,14 +212,14 @@ class GemmTest {
         }
     }
 
-    @Test void sameBitsForAnyNumberOfThreadsAndAnyVectorWidth() {
+    @Test void sameBitsForAnyNumberOfThreadsAndAnyKernel() {
         int[][] sizes = {{207, 1300, 801}, {1024, 64, 288}, {5, 700, 900}, {64, 64, 64}};
         for (int[] s : sizes) {
             for (int turned = 0; turned < 4; turned++) {
                 List<float[]> results = new ArrayList<>();
                 for (int threads = 1; threads <= 3; threads++) {
-                    for (int bits : widths().toArray()) {
-                        try (Workers workers = new Workers(threads); Gemm gemm = new Gemm(workers, bits);
+                    for (Named<MicroKernel> kernel : kernels().toList()) {
+                        try (Workers workers = new Workers(threads); Gemm gemm = new Gemm(workers, kernel.getPayload());
                                 Arena arena = Arena.ofConfined()) {
                             Case p = product(arena, s[0], s[1], s[2], (turned & 1) != 0, (turned & 2) != 0, Epilogue.ACCUMULATE);
                             gemm.multiply(1, p.a, p.b, p.c, p.epilogue);

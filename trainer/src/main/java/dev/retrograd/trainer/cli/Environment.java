@@ -1,5 +1,6 @@
 package dev.retrograd.trainer.cli;
 
+import dev.retrograd.core.cpu.CpuBackend;
 import java.lang.management.ManagementFactory;
 import java.util.LinkedHashMap;
 import java.util.SequencedMap;
@@ -41,7 +42,7 @@ final class Environment {
     private static String cpu() {
         VectorSpecies<Float> species = FloatVector.SPECIES_PREFERRED;
         return Runtime.getRuntime().availableProcessors() + " cores, vectors of " + species.length() + " × float32, "
-                + species.vectorBitSize() + " bits";
+                + species.vectorBitSize() + " bits; products " + CpuBackend.products();
     }
 
     private static String property(String name) {

@@ -9,13 +9,13 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorSpecies;
 
 /// Tiles of 512-bit vectors: 12×32 (24 of 32 registers accumulate), 4×32 at the lower edge.
-final class MicroKernel512 extends MicroKernel {
+final class VectorKernel512 extends VectorKernel {
 
     private static final VectorSpecies<Float> F = FloatVector.SPECIES_512;
     private static final IntVector ZIP_LOW = Vectors.zip(IntVector.SPECIES_512, 0);
     private static final IntVector ZIP_HIGH = Vectors.zip(IntVector.SPECIES_512, F.length() / 2);
 
-    MicroKernel512() {
+    VectorKernel512() {
         super(F.length(), 12, 4);
     }
 

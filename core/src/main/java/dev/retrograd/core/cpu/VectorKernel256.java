@@ -9,13 +9,13 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorSpecies;
 
 /// Tiles of 256-bit vectors: 6×16 (12 of 16 registers accumulate), 2×16 at the lower edge.
-final class MicroKernel256 extends MicroKernel {
+final class VectorKernel256 extends VectorKernel {
 
     private static final VectorSpecies<Float> F = FloatVector.SPECIES_256;
     private static final IntVector ZIP_LOW = Vectors.zip(IntVector.SPECIES_256, 0);
     private static final IntVector ZIP_HIGH = Vectors.zip(IntVector.SPECIES_256, F.length() / 2);
 
-    MicroKernel256() {
+    VectorKernel256() {
         super(F.length(), 6, 2);
     }
 

@@ -9,13 +9,13 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /// Tiles of 128-bit vectors: 6×8 (12 of 16 registers accumulate), 2×8 at the lower edge.
-final class MicroKernel128 extends MicroKernel {
+final class VectorKernel128 extends VectorKernel {
 
     private static final VectorSpecies<Float> F = FloatVector.SPECIES_128;
     private static final IntVector ZIP_LOW = Vectors.zip(IntVector.SPECIES_128, 0);
     private static final IntVector ZIP_HIGH = Vectors.zip(IntVector.SPECIES_128, F.length() / 2);
 
-    MicroKernel128() {
+    VectorKernel128() {
         super(F.length(), 6, 2);
     }
 
