@@ -3,9 +3,6 @@ package dev.retrograd.core.cpu;
 import static dev.retrograd.core.cpu.AttentionScratch.BLOCK_ROWS;
 import static dev.retrograd.core.cpu.AttentionTile.COLUMNS;
 import static dev.retrograd.core.cpu.AttentionTile.COLUMN_BYTES;
-import static dev.retrograd.core.cpu.AttentionTile.ROWS;
-import static dev.retrograd.core.cpu.AttentionTile.multiply;
-import static dev.retrograd.core.cpu.AttentionTile.multiplyAdd;
 import static dev.retrograd.core.cpu.Native.ALL;
 import static dev.retrograd.core.cpu.Native.LE;
 import static dev.retrograd.core.cpu.VectorMath.FLOATS;
@@ -14,6 +11,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Tensor;
+import dev.retrograd.core.cpu.AttentionProduct.Left;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
@@ -29,9 +27,11 @@ final class AttentionBackward {
     private static final VectorKernel KERNEL = VectorKernel.ofBits(FLOATS.vectorBitSize());
 
     private final CpuAttention attention;
+    private final AttentionProduct product;
 
     AttentionBackward(CpuAttention attention) {
         this.attention = attention;
+        product = attention.product;
     }
 
     /// @param lengths how many keys each image has; none for all
@@ -93,26 +93,27 @@ final class AttentionBackward {
             int end = h.causal() ? Math.min(keys, from + count) : keys;
             for (int key = 0; key < end; key += BLOCK_ROWS) {
                 int rows = Math.min(BLOCK_ROWS, keys - key);
-                AttentionPacking.packRows(h.key(in.k, image, head, key), h.rowBytes(), rows, h.width(), s.packing, s.first);
-                AttentionPacking.packRows(h.key(in.v, image, head, key), h.rowBytes(), rows, h.width(), s.packing, s.second);
-                AttentionPacking.packColumns(h.key(in.k, image, head, key), h.rowBytes(), rows, h.width(), s.third);
+                Left keyRows = product.rows(h.key(in.k, image, head, key), h.rowBytes(), rows, h.width(), s, s.first);
+                Left valueRows = product.rows(h.key(in.v, image, head, key), h.rowBytes(), rows, h.width(), s, s.second);
+                Left keyColumns = product.columns(h.key(in.k, image, head, key), h.rowBytes(), rows, h.width(), s.third);
                 int firstTile = h.causal() ? Math.max(0, key - from) / COLUMNS : 0;
                 for (int tile = firstTile; tile < tiles; tile++) {
-                    queryGradientTile(s, tile, rows, h.causal(), key, from + tile * COLUMNS);
+                    queryGradientTile(s, keyRows, valueRows, keyColumns, tile, h.causal(), key, from + tile * COLUMNS);
                 }
             }
             unpack(s, s.result, count, h.scale(), h.query(dq, image, head, from), h.rowBytes());
         });
     }
 
-    private static void queryGradientTile(AttentionScratch s, int tile, int rows, boolean causal, int key, int query) {
-        CpuAttention.scores(s.first, rows, s.width, s.right(tile), s.scores);
-        CpuAttention.scores(s.second, rows, s.width, s.otherRight(tile), s.otherScores);
+    private void queryGradientTile(AttentionScratch s, Left keyRows, Left valueRows, Left keyColumns, int tile, boolean causal, int key, int query) {
+        int rows = keyRows.rows();
+        product.multiply(s, keyRows, s.width, s.right(tile), s.scores, 0, false);
+        product.multiply(s, valueRows, s.width, s.otherRight(tile), s.otherScores, 0, false);
         if (causal && key + rows - 1 > query) {
             AttentionSoftmax.maskRowsAfterColumns(s.scores, rows, key, query);
         }
         AttentionSoftmax.differentiate(s.scores, s.otherScores, rows, s.statistics, s.otherStatistics, tile * COLUMNS, s.weights);
-        accumulate(s, s.third, rows, s.weights, s.result, s.result(tile));
+        product.multiply(s, keyColumns, rows, s.weights, s.result, s.result(tile), true);
     }
 
     /// `dv = Pᵀ·dy` and `dk = scale·dSᵀ·q`; columns are keys.
@@ -141,15 +142,13 @@ final class AttentionBackward {
             for (int from = 0; from < keys; from += s.columns()) {
                 int count = Math.min(s.columns(), keys - from);
                 boolean add = from > 0;
-                AttentionPacking.packColumns(h.key(in.k, image, head, from), h.rowBytes(), count, h.width(), s.keyPanels);
+                Left keyColumns = product.columns(h.key(in.k, image, head, from), h.rowBytes(), count, h.width(), s.keyPanels);
                 keyBlock(s, h, in, image, head, from, count, (query, rows, lastTile) -> {
                     Arrays.fill(s.factors, h.scale());
                     int depth = Math.min(count, lastTile * COLUMNS);
                     for (int row = 0; row < rows; row += COLUMNS) {
-                        for (int d = 0; d < s.paddedWidth; d += ROWS) {
-                            multiply(depth, s.keyPanels, d * count, s.turned(row / COLUMNS, 0), s.queryGradient, d * COLUMNS);
-                        }
-                        AttentionPacking.unpack(s.queryGradient, 0, s.factors, Math.min(COLUMNS, rows - row), h.width(), s.packing, add, h.query(dq, image, head, query + row), h.rowBytes());
+                        product.multiply(s, keyColumns, depth, s.turned(row / COLUMNS, 0), s.product, 0, false);
+                        AttentionPacking.unpack(s.product, 0, s.factors, Math.min(COLUMNS, rows - row), h.width(), s.packing, add, h.query(dq, image, head, query + row), h.rowBytes());
                     }
                 });
                 unpack(s, s.result, count, 1, h.key(dv, image, head, from), h.rowBytes());
@@ -175,7 +174,7 @@ final class AttentionBackward {
     private static final Queries NO_QUERIES = (_, _, _) -> { };
 
     /// dv and dk of a block of keys, in tiles; dk without its scale.
-    private static void keyBlock(AttentionScratch s, AttentionHeads h, Operands in, int image, int head, int from, int count, Queries queries) {
+    private void keyBlock(AttentionScratch s, AttentionHeads h, Operands in, int image, int head, int from, int count, Queries queries) {
         AttentionPacking.packRight(h.key(in.k, image, head, from), h.rowBytes(), count, h.width(), h.scale(), s.packing, s.panel, s.right);
         AttentionPacking.packRight(h.key(in.v, image, head, from), h.rowBytes(), count, h.width(), 1, s.packing, s.panel, s.otherRight);
         int tiles = Math.ceilDiv(count, COLUMNS);
@@ -186,15 +185,15 @@ final class AttentionBackward {
             int rows = Math.min(BLOCK_ROWS, h.queries() - query);
             long qBlock = h.query(in.q, image, head, query);
             long dyBlock = h.query(in.dy, image, head, query);
-            AttentionPacking.packRows(qBlock, h.rowBytes(), rows, h.width(), s.packing, s.first);
-            AttentionPacking.packRows(dyBlock, h.rowBytes(), rows, h.width(), s.packing, s.second);
-            AttentionPacking.packColumns(dyBlock, h.rowBytes(), rows, h.width(), s.third);
-            AttentionPacking.packColumns(qBlock, h.rowBytes(), rows, h.width(), s.fourth);
+            QueryBlock block = new QueryBlock(product.rows(qBlock, h.rowBytes(), rows, h.width(), s, s.first),
+                    product.rows(dyBlock, h.rowBytes(), rows, h.width(), s, s.second),
+                    product.columns(dyBlock, h.rowBytes(), rows, h.width(), s.third),
+                    product.columns(qBlock, h.rowBytes(), rows, h.width(), s.fourth));
             Native.copy(h.statistic(in.logSumExp, image, head, query), s.statistics, 0, rows);
             Native.copy(h.statistic(in.delta, image, head, query), s.otherStatistics, 0, rows);
             int lastTile = h.causal() ? Math.min(tiles, Math.ceilDiv(query + rows - from, COLUMNS)) : tiles;
             for (int tile = 0; tile < lastTile; tile++) {
-                keyGradientsTile(s, tile, rows, h.causal(), query, from + tile * COLUMNS);
+                keyGradientsTile(s, block, tile, h.causal(), query, from + tile * COLUMNS);
                 if (queries != NO_QUERIES) {
                     turn(s, tile, rows);
                 }
@@ -212,22 +211,19 @@ final class AttentionBackward {
         }
     }
 
-    private static void keyGradientsTile(AttentionScratch s, int tile, int rows, boolean causal, int query, int key) {
-        CpuAttention.scores(s.first, rows, s.width, s.right(tile), s.scores);
-        CpuAttention.scores(s.second, rows, s.width, s.otherRight(tile), s.otherScores);
+    /// Left operands of a block of queries.
+    private record QueryBlock(Left queryRows, Left gradientRows, Left gradientColumns, Left queryColumns) {}
+
+    private void keyGradientsTile(AttentionScratch s, QueryBlock block, int tile, boolean causal, int query, int key) {
+        int rows = block.queryRows.rows();
+        product.multiply(s, block.queryRows, s.width, s.right(tile), s.scores, 0, false);
+        product.multiply(s, block.gradientRows, s.width, s.otherRight(tile), s.otherScores, 0, false);
         if (causal && key + COLUMNS - 1 > query) {
             AttentionSoftmax.maskColumnsAfterRows(s.scores, rows, query, key);
         }
         AttentionSoftmax.differentiateRows(s.scores, s.otherScores, rows, s.statistics, s.otherStatistics, s.weights, s.otherWeights);
-        accumulate(s, s.third, rows, s.weights, s.result, s.result(tile));
-        accumulate(s, s.fourth, rows, s.otherWeights, s.otherResult, s.result(tile));
-    }
-
-    /// `result += leftᵀ·weights` over the rows of a block, for the whole head width.
-    private static void accumulate(AttentionScratch s, float[] panels, int rows, long weights, float[] result, int at) {
-        for (int d = 0; d < s.paddedWidth; d += ROWS) {
-            multiplyAdd(rows, panels, d * rows, weights, result, at + d * COLUMNS);
-        }
+        product.multiply(s, block.gradientColumns, rows, s.weights, s.result, s.result(tile), true);
+        product.multiply(s, block.queryColumns, rows, s.otherWeights, s.otherResult, s.result(tile), true);
     }
 
     /// Tiles of results, times a factor, to rows of a matrix.

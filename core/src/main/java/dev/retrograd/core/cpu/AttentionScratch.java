@@ -37,12 +37,10 @@ final class AttentionScratch {
     final float[] otherScores;
     /// A block of keys with the head's channels as rows, for dq.
     final float[] keyPanels;
-    /// A tile of dq, `[paddedWidth][COLUMNS]`.
-    final float[] queryGradient;
+    /// A product on its way to a result, `[paddedWidth][COLUMNS]`.
+    final float[] product;
     /// Of {@link AttentionPacking}.
     final float[] packing = new float[AttentionPacking.SCRATCH];
-    /// A product on its way to a result.
-    final float[] tile = new float[ROWS * COLUMNS];
     /// One float per column of a tile.
     final float[] factors = new float[COLUMNS];
     /// Addresses: right operands of each tile, `[width][COLUMNS]`.
@@ -55,6 +53,8 @@ final class AttentionScratch {
     private final long turned;
     private final int columns;
     final long bytes;
+    /// Address: arguments of machine code.
+    final long call;
     /// Keeps the addresses alive.
     private final Arena arena = Arena.ofAuto();
 
@@ -69,7 +69,7 @@ final class AttentionScratch {
         panel = new float[ROWS * width];
         columns = columns(width);
         keyPanels = new float[columns * paddedWidth];
-        queryGradient = new float[paddedWidth * COLUMNS];
+        product = new float[paddedWidth * COLUMNS];
         result = new float[columns * paddedWidth];
         otherResult = new float[columns * paddedWidth];
         statistics = new float[columns];
@@ -81,8 +81,9 @@ final class AttentionScratch {
         weights = floats(BLOCK_ROWS * COLUMNS);
         otherWeights = floats(BLOCK_ROWS * COLUMNS);
         turned = floats(columns * BLOCK_ROWS);
+        call = floats(MachineCall.BYTES / Float.BYTES);
         bytes = 4L * (4 * panels + panel.length + packing.length + columns * (2 * width + 3 * paddedWidth + 2 + BLOCK_ROWS)
-                + (4 * BLOCK_ROWS + paddedWidth + ROWS + 1) * COLUMNS);
+                + (4 * BLOCK_ROWS + paddedWidth + 1) * COLUMNS) + MachineCall.BYTES;
     }
 
     private long floats(int count) {

@@ -7,11 +7,8 @@ import static dev.retrograd.core.cpu.VectorMath.LANES;
 
 import jdk.incubator.vector.FloatVector;
 
-/// The small matrix product under attention; {@link AttentionPacking} lays out its operands.
-///
-/// Both products of attention, and all of its backward's, are `out = Σₚ left[p][·] ⊗ right[p][·]`: 8 rows by {@link #COLUMNS} columns in
-/// registers. The columns are queries (or keys), so softmax works on whole vectors and never sums across lanes. The left operand lies in
-/// panels, 8 floats per depth step; the right one in native memory, `COLUMNS` floats per depth step.
+/// A tile of [VectorAttentionProduct], whose operands [AttentionPacking] lays out: 8 rows by {@link #COLUMNS} columns in registers. The left
+/// operand lies in panels, 8 floats per depth step.
 ///
 /// The layout obeys the compiler: accumulators are locals, distances in the loop constant, one kernel per number of registers, and results
 /// go to an array, since every access to native memory takes a share of the nodes that a method may be compiled to.
@@ -141,13 +138,13 @@ final class AttentionTile {
         c3r.intoArray(out, to + 3 * COLUMNS + LANES);
     }
 
-    /// `result = result·factor + tile` with a factor per column, {@link #ROWS} rows.
-    static void fold(float[] tile, float[] factors, float[] result, int at) {
+    /// `result = result·factor + product` with a factor per column, `rows` rows.
+    static void fold(float[] product, int rows, float[] factors, float[] result, int at) {
         FloatVector left = FloatVector.fromArray(FLOATS, factors, 0);
         FloatVector right = FloatVector.fromArray(FLOATS, factors, LANES);
-        for (int i = 0; i < ROWS * COLUMNS; i += COLUMNS) {
-            FloatVector.fromArray(FLOATS, result, at + i).fma(left, FloatVector.fromArray(FLOATS, tile, i)).intoArray(result, at + i);
-            FloatVector.fromArray(FLOATS, result, at + i + LANES).fma(right, FloatVector.fromArray(FLOATS, tile, i + LANES))
+        for (int i = 0; i < rows * COLUMNS; i += COLUMNS) {
+            FloatVector.fromArray(FLOATS, result, at + i).fma(left, FloatVector.fromArray(FLOATS, product, i)).intoArray(result, at + i);
+            FloatVector.fromArray(FLOATS, result, at + i + LANES).fma(right, FloatVector.fromArray(FLOATS, product, i + LANES))
                     .intoArray(result, at + i + LANES);
         }
     }

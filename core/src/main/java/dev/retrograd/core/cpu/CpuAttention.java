@@ -2,13 +2,12 @@ package dev.retrograd.core.cpu;
 
 import static dev.retrograd.core.cpu.AttentionScratch.BLOCK_ROWS;
 import static dev.retrograd.core.cpu.AttentionTile.COLUMNS;
-import static dev.retrograd.core.cpu.AttentionTile.ROWS;
-import static dev.retrograd.core.cpu.AttentionTile.multiply;
 import static dev.retrograd.core.cpu.Native.ALL;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Tensor;
+import dev.retrograd.core.cpu.AttentionProduct.Left;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
@@ -28,11 +27,17 @@ final class CpuAttention {
     private static final int FEWEST_COLUMNS = 64;
 
     private final Workers workers;
+    final AttentionProduct product;
     /// Of every thread, by head width: a model has few.
     private final List<Map<Integer, AttentionScratch>> scratch;
 
     CpuAttention(Workers workers) {
+        this(workers, AttentionProduct.preferred());
+    }
+
+    CpuAttention(Workers workers, AttentionProduct product) {
         this.workers = workers;
+        this.product = product;
         scratch = Stream.generate(() -> (Map<Integer, AttentionScratch>) new ConcurrentHashMap<Integer, AttentionScratch>())
                 .limit(workers.threads()).toList();
     }
@@ -98,11 +103,11 @@ final class CpuAttention {
             int end = h.causal() ? Math.min(keys, from + count) : keys;
             for (int key = 0; key < end; key += BLOCK_ROWS) {
                 int rows = Math.min(BLOCK_ROWS, keys - key);
-                AttentionPacking.packRows(h.key(ks, image, head, key), h.rowBytes(), rows, h.width(), s.packing, s.first);
-                AttentionPacking.packColumns(h.key(vs, image, head, key), h.rowBytes(), rows, h.width(), s.second);
+                Left keyRows = product.rows(h.key(ks, image, head, key), h.rowBytes(), rows, h.width(), s, s.first);
+                Left valueColumns = product.columns(h.key(vs, image, head, key), h.rowBytes(), rows, h.width(), s.second);
                 int firstTile = h.causal() ? Math.max(0, key - from) / COLUMNS : 0;
                 for (int tile = firstTile; tile < tiles; tile++) {
-                    forwardTile(s, tile, rows, h.causal(), key, from + tile * COLUMNS);
+                    forwardTile(s, keyRows, valueColumns, tile, h.causal(), key, from + tile * COLUMNS);
                 }
             }
             for (int tile = 0; tile < tiles; tile++) {
@@ -115,22 +120,14 @@ final class CpuAttention {
         });
     }
 
-    private static void forwardTile(AttentionScratch s, int tile, int rows, boolean causal, int key, int query) {
-        scores(s.first, rows, s.width, s.right(tile), s.scores);
+    private void forwardTile(AttentionScratch s, Left keyRows, Left valueColumns, int tile, boolean causal, int key, int query) {
+        int rows = keyRows.rows();
+        product.multiply(s, keyRows, s.width, s.right(tile), s.scores, 0, false);
         if (causal && key + rows - 1 > query) {
             AttentionSoftmax.maskRowsAfterColumns(s.scores, rows, key, query);
         }
         AttentionSoftmax.update(s.scores, rows, s.statistics, s.otherStatistics, tile * COLUMNS, s.factors, s.weights);
-        for (int d = 0; d < s.paddedWidth; d += ROWS) {
-            multiply(rows, s.second, d * rows, s.weights, s.tile, 0);
-            AttentionTile.fold(s.tile, s.factors, s.result, s.result(tile) + d * COLUMNS);
-        }
-    }
-
-    /// `scores = left·right` over the head width, for all rows of a block.
-    static void scores(float[] panels, int rows, int width, long right, float[] scores) {
-        for (int r = 0; r < rows; r += ROWS) {
-            multiply(width, panels, r * width, right, scores, r * COLUMNS);
-        }
+        product.multiply(s, valueColumns, rows, s.weights, s.product, 0, false);
+        AttentionTile.fold(s.product, s.width, s.factors, s.result, s.result(tile));
     }
 }

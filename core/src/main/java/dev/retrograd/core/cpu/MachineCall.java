@@ -10,7 +10,8 @@ final class MachineCall {
     static final int PANEL_BYTES = 8;
     /// Steps of depth; in a transpose, blocks of them.
     static final int DEPTH = 16;
-    static final int PANELS = 24;
+    /// Tiles of one call; in packing, panels.
+    static final int TILES = 24;
     /// Address of the bias of the result's column 0, or 0.
     static final int BIAS = 32;
     /// From a row's address to its first column, in bytes.
@@ -26,8 +27,10 @@ final class MachineCall {
     static final int NEXT = 72;
     /// What takes that address three rows on after a tile.
     static final int NEXT_ROWS = 80;
+    /// Where scratch begins, in bytes from its base.
+    static final int SCRATCH = 88;
     /// Addresses of the result's rows.
-    static final int ROWS = 88;
+    static final int ROWS = 96;
     static final int BYTES = ROWS + 8 * 16;
 
     private MachineCall() {}

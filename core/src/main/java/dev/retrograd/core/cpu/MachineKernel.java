@@ -13,8 +13,7 @@ final class MachineKernel extends MicroKernel {
     /// For what is rare, and written only once there.
     private final VectorKernel vectors;
     private final int bits;
-    /// By rows and kind, each made when it is needed first.
-    private final MemorySegment[][] tiles;
+    private final MachineTiles tiles;
     private final MemorySegment linesToPanel;
     private final MemorySegment stepsToPanels;
     private final MemorySegment stepsToRows;
@@ -25,7 +24,7 @@ final class MachineKernel extends MicroKernel {
         super(vectors.lanes(), vectors.rows());
         this.vectors = vectors;
         bits = Float.SIZE * lanes();
-        tiles = new MemorySegment[rows() + 1][Kind.values().length];
+        tiles = MachineTiles.of(bits);
         linesToPanel = MachineCode.load(PackCode.transpose(bits, Float.BYTES * columns()));
         stepsToPanels = MachineCode.load(PackCode.spread(bits));
         stepsToRows = MachineCode.load(PackCode.transpose(bits, Float.BYTES * KC));
@@ -62,7 +61,7 @@ final class MachineKernel extends MicroKernel {
         }
         ALL.set(JAVA_LONG, w.call + MachineCall.STRIDE, steps.stepBytes());
         ALL.set(JAVA_LONG, w.call + MachineCall.PANEL_BYTES, panelBytes);
-        ALL.set(JAVA_LONG, w.call + MachineCall.PANELS, whole);
+        ALL.set(JAVA_LONG, w.call + MachineCall.TILES, whole);
         int run;
         for (int step = k; step < k + depth; step += run) {
             run = Math.min(steps.run(step), k + depth - step);
@@ -104,7 +103,7 @@ final class MachineKernel extends MicroKernel {
         }
         int whole = width / columns();
         if (whole > 0) {
-            ALL.set(JAVA_LONG, call + MachineCall.PANELS, whole);
+            ALL.set(JAVA_LONG, call + MachineCall.TILES, whole);
             run(w, height, Kind.STRIP);
         }
         int rest = width - whole * columns();
@@ -119,6 +118,7 @@ final class MachineKernel extends MicroKernel {
             ALL.set(JAVA_INT, call + MachineCall.LANES, (1 << (narrow ? rest : rest - lanes())) - 1);
             run(w, height, narrow ? Kind.ONE_VECTOR : Kind.TWO_VECTORS);
         } else {
+            ALL.set(JAVA_LONG, call + MachineCall.TILES, 1);
             run(w, height, Kind.SCRATCH);
             vectors.store(w.tile, height, rest, update, w.target, restShift);
         }
@@ -126,6 +126,7 @@ final class MachineKernel extends MicroKernel {
 
     @Override void turnedTile(Workspace w, int height, long panel, int width, int depth, Update update, long shift) {
         aim(w, panel, depth);
+        ALL.set(JAVA_LONG, w.call + MachineCall.TILES, 1);
         run(w, height, Kind.SCRATCH);
         for (int r = 0; r < paddedRows(); r += lanes()) {
             transpose(w, turn, w.tileSegment, (long) Float.BYTES * r * columns(), (long) Float.BYTES * columns(), 2, ALL, w.turned + (long) Float.BYTES * r);
@@ -138,23 +139,11 @@ final class MachineKernel extends MicroKernel {
         ALL.set(JAVA_LONG, w.call + MachineCall.DEPTH, depth);
         ALL.set(JAVA_LONG, w.call + MachineCall.STRIDE, w.rowStride);
         ALL.set(JAVA_LONG, w.call + MachineCall.NEXT, w.nextRows);
+        ALL.set(JAVA_LONG, w.call + MachineCall.SCRATCH, 0);
         ALL.set(JAVA_LONG, w.call + MachineCall.NEXT_ROWS, TileCode.ROWS_AHEAD * w.rowStride - (long) Float.BYTES * depth);
     }
 
     private void run(Workspace w, int rows, Kind kind) {
-        MemorySegment code = tiles[rows][kind.ordinal()];
-        if (code == null) {
-            code = make(rows, kind);
-        }
-        MachineCode.call(code, w.rowBase, w.rowAt, w.call, w.tileSegment);
-    }
-
-    private synchronized MemorySegment make(int rows, Kind kind) {
-        MemorySegment code = tiles[rows][kind.ordinal()];
-        if (code == null) {
-            code = MachineCode.load(TileCode.of(bits, rows, kind));
-            tiles[rows][kind.ordinal()] = code;
-        }
-        return code;
+        MachineCode.call(tiles.of(rows, kind, TileCode.Left.ROWS), w.rowBase, w.rowAt, w.call, w.tileSegment);
     }
 }

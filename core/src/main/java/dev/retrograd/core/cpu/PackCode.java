@@ -124,7 +124,7 @@ final class PackCode {
         int nextStep = asm.position();
         asm.move(RSI, RDI);
         asm.move(RAX, RCX);
-        asm.load64(R10, At.of(RDX, MachineCall.PANELS));
+        asm.load64(R10, At.of(RDX, MachineCall.TILES));
         asm.align();
         int nextPanel = asm.position();
         for (int v = 0; v < 2; v++) {

@@ -33,8 +33,10 @@ final class TileCode {
         TWO_VECTORS(2, true),
         /// One tile of at most one vector, to the result.
         ONE_VECTOR(1, true),
-        /// One tile, to scratch memory.
-        SCRATCH(2, false);
+        /// Tiles of one panel below each other, to scratch memory.
+        SCRATCH(2, false),
+        /// As [#SCRATCH], the sums beginning with what is there.
+        SCRATCH_ADD(2, false);
 
         private final int vectors;
         private final boolean masked;
@@ -43,6 +45,18 @@ final class TileCode {
             this.vectors = vectors;
             this.masked = masked;
         }
+
+        private boolean scratch() {
+            return this == SCRATCH || this == SCRATCH_ADD;
+        }
+    }
+
+    /// How the left operand lies in memory.
+    enum Left {
+        /// A row's depth is contiguous, rows are a stride apart.
+        ROWS,
+        /// A step's rows are contiguous, steps are a stride apart.
+        STEPS
     }
 
     /// Rows of the next tile that are read ahead during one of this.
@@ -63,16 +77,18 @@ final class TileCode {
     private final int vectorBytes;
     private final int rows;
     private final Kind kind;
+    private final Left layout;
     private final int vectors;
     /// The registers behind the sums.
     private final int right;
     private final int left;
 
-    private TileCode(int bits, int rows, Kind kind) {
+    private TileCode(int bits, int rows, Kind kind, Left layout) {
         asm = new Assembler(bits);
         vectorBytes = bits / Byte.SIZE;
         this.rows = rows;
         this.kind = kind;
+        this.layout = layout;
         vectors = kind.vectors;
         right = rows * vectors;
         left = right + 2;
@@ -80,8 +96,8 @@ final class TileCode {
 
     /// @param bits of a vector
     /// @param rows 1 to 12 with 512 bits, 1 to 6 with 256
-    static byte[] of(int bits, int rows, Kind kind) {
-        TileCode code = new TileCode(bits, rows, kind);
+    static byte[] of(int bits, int rows, Kind kind, Left layout) {
+        TileCode code = new TileCode(bits, rows, kind, layout);
         code.write();
         return code.asm.code();
     }
@@ -92,6 +108,7 @@ final class TileCode {
             asm.push(register);
         }
         asm.addRegister(RDI, RSI);
+        asm.addFrom(RCX, At.of(RDX, MachineCall.SCRATCH));
         asm.load64(R11, At.of(RDX, MachineCall.PANEL));
         asm.load64(R8, At.of(RDX, MachineCall.SHIFT));
         asm.load64(STRIDE, At.of(RDX, MachineCall.STRIDE));
@@ -100,17 +117,16 @@ final class TileCode {
             asm.load32(RAX, At.of(RDX, MachineCall.LANES));
             asm.mask(MASK, RAX);
         }
-        if (kind == Kind.STRIP) {
-            asm.load64(R9, At.of(RDX, MachineCall.PANELS));
+        if (kind.masked) {
+            tile();
+        } else {
+            asm.load64(R9, At.of(RDX, MachineCall.TILES));
             asm.align();
             int next = asm.position();
             tile();
-            asm.addFrom(R11, At.of(RDX, MachineCall.PANEL_BYTES));
-            asm.addConstant(R8, vectors * vectorBytes);
+            advance();
             asm.decrement(R9);
             asm.jumpNotZero(next);
-        } else {
-            tile();
         }
         asm.zeroUpper();
         for (int i = SAVED.length - 1; i >= 0; i--) {
@@ -119,16 +135,37 @@ final class TileCode {
         asm.leave();
     }
 
+    /// To the next tile: of a strip the next panel, in scratch the rows below.
+    private void advance() {
+        if (kind == Kind.STRIP) {
+            asm.addFrom(R11, At.of(RDX, MachineCall.PANEL_BYTES));
+            asm.addConstant(R8, vectors * vectorBytes);
+        } else {
+            asm.addConstant(RCX, rows * vectors * vectorBytes);
+            if (layout == Left.STEPS) {
+                asm.addConstant(RDI, rows * Float.BYTES);
+            } else {
+                for (int r = 0; r < rows; r++) {
+                    asm.addRegister(RDI, STRIDE);
+                }
+            }
+        }
+    }
+
     private void tile() {
-        if (kind != Kind.SCRATCH) {
+        if (!kind.scratch()) {
             forEachRow(r -> {
                 for (int v = 0; v < vectors; v++) {
                     asm.prefetchWrite(At.of(R10, v * vectorBytes));
                 }
             });
         }
-        for (int v = 0; v < rows * vectors; v++) {
-            asm.zero(v);
+        for (int i = 0; i < rows * vectors; i++) {
+            if (kind == Kind.SCRATCH_ADD) {
+                asm.load(i, At.of(RCX, i * vectorBytes));
+            } else {
+                asm.zero(i);
+            }
         }
         asm.move(RAX, RDI);
         for (int i = 1; i < pointers(); i++) {
@@ -142,20 +179,20 @@ final class TileCode {
         asm.load64(R10, At.of(RDX, MachineCall.DEPTH));
         asm.andConstant(R10, UNROLL - 1);
         loop(1);
-        if (kind == Kind.SCRATCH) {
+        if (kind.scratch()) {
             for (int i = 0; i < rows * vectors; i++) {
                 asm.store(i, At.of(RCX, i * vectorBytes));
             }
-        } else {
-            update();
+            return;
         }
+        update();
         // NEXT has come the depth far: back, and on to other rows.
         asm.load64(RSI, At.of(RDX, MachineCall.NEXT_ROWS));
         asm.addRegister(NEXT, RSI);
     }
 
     private int pointers() {
-        return (rows + ROWS_PER_POINTER - 1) / ROWS_PER_POINTER;
+        return layout == Left.STEPS ? 1 : (rows + ROWS_PER_POINTER - 1) / ROWS_PER_POINTER;
     }
 
     /// As many rounds of `steps` steps as r10 says.
@@ -165,14 +202,16 @@ final class TileCode {
         int next = asm.position();
         for (int step = 0; step < steps; step++) {
             step(step);
-            if (steps > 1 && step < ROWS_AHEAD) {
+            if (!kind.scratch() && steps > 1 && step < ROWS_AHEAD) {
                 asm.prefetchSecond(step == 0 ? At.of(NEXT, 0) : new At(NEXT, STRIDE, step, 0));
             }
         }
-        for (int i = 0; i < pointers(); i++) {
-            asm.addConstant(POINTERS[i], Float.BYTES * steps);
+        if (layout == Left.ROWS) {
+            for (int i = 0; i < pointers(); i++) {
+                asm.addConstant(POINTERS[i], Float.BYTES * steps);
+            }
+            asm.addConstant(NEXT, Float.BYTES * steps);
         }
-        asm.addConstant(NEXT, Float.BYTES * steps);
         asm.addConstant(RSI, 2 * vectorBytes * steps);
         asm.decrement(R10);
         asm.jumpNotZero(next);
@@ -188,10 +227,13 @@ final class TileCode {
         }
         for (int r = 0; r < rows; r++) {
             int factor = left + r % 2;
-            asm.broadcast(factor, row(r).plus(Float.BYTES * step));
+            asm.broadcast(factor, layout == Left.STEPS ? At.of(RAX, Float.BYTES * r) : row(r).plus(Float.BYTES * step));
             for (int v = 0; v < vectors; v++) {
                 asm.multiplyAdd(r * vectors + v, factor, right + v);
             }
+        }
+        if (layout == Left.STEPS) {
+            asm.addRegister(RAX, STRIDE);
         }
     }
 

@@ -3,6 +3,7 @@ package dev.retrograd.core.cpu;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.retrograd.core.AttentionSpec;
 import dev.retrograd.core.Shape;
@@ -157,6 +158,17 @@ class CpuAttentionTest {
             List<float[]> second = run(new CpuAttention(three), tensors, c);
             for (int i = 0; i < NAMES.size(); i++) {
                 assertArrayEquals(first.get(i), second.get(i), NAMES.get(i));
+            }
+        }
+    }
+
+    @Test void machineCodeHasTheBitsOfCompiledVectors() {
+        assumeTrue(MachineCode.AVAILABLE, MachineCode.OBSTACLE::toString);
+        for (Case c : List.of(random(1, 2, 130, 77, 20, false), random(2, 1, 77, 77, 13, true), random(1, 8, 100, 205, 40, false), random(1, 8, 33, 70, 3, true))) {
+            List<float[]> expected = run(new CpuAttention(workers, new VectorAttentionProduct()), tensors, c);
+            List<float[]> actual = run(new CpuAttention(workers, new MachineAttentionProduct()), tensors, c);
+            for (int i = 0; i < NAMES.size(); i++) {
+                assertArrayEquals(expected.get(i), actual.get(i), NAMES.get(i) + " of " + c.spec);
             }
         }
     }

@@ -1,0 +1,44 @@
+package dev.retrograd.core.cpu;
+
+import static dev.retrograd.core.cpu.AttentionTile.COLUMNS;
+import static dev.retrograd.core.cpu.Native.ALL;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.retrograd.core.cpu.TileCode.Kind;
+import java.lang.foreign.MemorySegment;
+
+/// By machine code, which reads the left operand where it lies; the bits are those of [VectorAttentionProduct].
+final class MachineAttentionProduct extends AttentionProduct {
+    private final MachineTiles tiles = MachineTiles.of(Float.SIZE * VectorMath.LANES);
+
+    @Override Left rows(long matrix, long rowBytes, int count, int width, AttentionScratch s, float[] panels) {
+        return new Left(panels, matrix, rowBytes, count, width, TileCode.Left.ROWS);
+    }
+
+    @Override Left columns(long matrix, long rowBytes, int count, int width, float[] panels) {
+        return new Left(panels, matrix, rowBytes, width, count, TileCode.Left.STEPS);
+    }
+
+    @Override void multiply(AttentionScratch s, Left left, int depth, long right, float[] out, int to, boolean add) {
+        ALL.set(JAVA_LONG, s.call + MachineCall.PANEL, right);
+        ALL.set(JAVA_LONG, s.call + MachineCall.DEPTH, depth);
+        ALL.set(JAVA_LONG, s.call + MachineCall.STRIDE, left.stride());
+        MemorySegment scratch = MemorySegment.ofArray(out);
+        Kind kind = add ? Kind.SCRATCH_ADD : Kind.SCRATCH;
+        int whole = left.rows() / tiles.rows();
+        int rest = left.rows() % tiles.rows();
+        if (whole > 0) {
+            run(s, left, 0, whole, tiles.rows(), kind, scratch, to);
+        }
+        if (rest > 0) {
+            run(s, left, whole * tiles.rows(), 1, rest, kind, scratch, to);
+        }
+    }
+
+    private void run(AttentionScratch s, Left left, int row, int count, int rows, Kind kind, MemorySegment scratch, int to) {
+        long rowBytes = left.layout() == TileCode.Left.STEPS ? Float.BYTES : left.stride();
+        ALL.set(JAVA_LONG, s.call + MachineCall.TILES, count);
+        ALL.set(JAVA_LONG, s.call + MachineCall.SCRATCH, (long) Float.BYTES * (to + row * COLUMNS));
+        MachineCode.call(tiles.of(rows, kind, left.layout()), ALL, left.address() + row * rowBytes, s.call, scratch);
+    }
+}
