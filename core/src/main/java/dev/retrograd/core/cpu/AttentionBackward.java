@@ -98,22 +98,22 @@ final class AttentionBackward {
                 Left keyColumns = product.columns(h.key(in.k, image, head, key), h.rowBytes(), rows, h.width(), s.third);
                 int firstTile = h.causal() ? Math.max(0, key - from) / COLUMNS : 0;
                 for (int tile = firstTile; tile < tiles; tile++) {
-                    queryGradientTile(s, keyRows, valueRows, keyColumns, tile, h.causal(), key, from + tile * COLUMNS);
+                    queryGradientTile(s, keyRows, valueRows, keyColumns, tile, count - tile * COLUMNS, h.causal(), key, from + tile * COLUMNS);
                 }
             }
             unpack(s, s.result, count, h.scale(), h.query(dq, image, head, from), h.rowBytes());
         });
     }
 
-    private void queryGradientTile(AttentionScratch s, Left keyRows, Left valueRows, Left keyColumns, int tile, boolean causal, int key, int query) {
+    private void queryGradientTile(AttentionScratch s, Left keyRows, Left valueRows, Left keyColumns, int tile, int columns, boolean causal, int key, int query) {
         int rows = keyRows.rows();
-        product.multiply(s, keyRows, s.width, s.right(tile), s.scores, 0, false);
-        product.multiply(s, valueRows, s.width, s.otherRight(tile), s.otherScores, 0, false);
+        product.multiply(s, keyRows, s.width, s.right(tile), s.scores, 0, columns, false);
+        product.multiply(s, valueRows, s.width, s.otherRight(tile), s.otherScores, 0, columns, false);
         if (causal && key + rows - 1 > query) {
             AttentionSoftmax.maskRowsAfterColumns(s.scores, rows, key, query);
         }
         AttentionSoftmax.differentiate(s.scores, s.otherScores, rows, s.statistics, s.otherStatistics, tile * COLUMNS, s.weights);
-        product.multiply(s, keyColumns, rows, s.weights, s.result, s.result(tile), true);
+        product.multiply(s, keyColumns, rows, s.weights, s.result, s.result(tile), columns, true);
     }
 
     /// `dv = Pᵀ·dy` and `dk = scale·dSᵀ·q`; columns are keys.
@@ -147,7 +147,7 @@ final class AttentionBackward {
                     Arrays.fill(s.factors, h.scale());
                     int depth = Math.min(count, lastTile * COLUMNS);
                     for (int row = 0; row < rows; row += COLUMNS) {
-                        product.multiply(s, keyColumns, depth, s.turned(row / COLUMNS, 0), s.product, 0, false);
+                        product.multiply(s, keyColumns, depth, s.turned(row / COLUMNS, 0), s.product, 0, rows - row, false);
                         AttentionPacking.unpack(s.product, 0, s.factors, Math.min(COLUMNS, rows - row), h.width(), s.packing, add, h.query(dq, image, head, query + row), h.rowBytes());
                     }
                 });
@@ -193,7 +193,7 @@ final class AttentionBackward {
             Native.copy(h.statistic(in.delta, image, head, query), s.otherStatistics, 0, rows);
             int lastTile = h.causal() ? Math.min(tiles, Math.ceilDiv(query + rows - from, COLUMNS)) : tiles;
             for (int tile = 0; tile < lastTile; tile++) {
-                keyGradientsTile(s, block, tile, h.causal(), query, from + tile * COLUMNS);
+                keyGradientsTile(s, block, tile, count - tile * COLUMNS, h.causal(), query, from + tile * COLUMNS);
                 if (queries != NO_QUERIES) {
                     turn(s, tile, rows);
                 }
@@ -214,16 +214,16 @@ final class AttentionBackward {
     /// Left operands of a block of queries.
     private record QueryBlock(Left queryRows, Left gradientRows, Left gradientColumns, Left queryColumns) {}
 
-    private void keyGradientsTile(AttentionScratch s, QueryBlock block, int tile, boolean causal, int query, int key) {
+    private void keyGradientsTile(AttentionScratch s, QueryBlock block, int tile, int columns, boolean causal, int query, int key) {
         int rows = block.queryRows.rows();
-        product.multiply(s, block.queryRows, s.width, s.right(tile), s.scores, 0, false);
-        product.multiply(s, block.gradientRows, s.width, s.otherRight(tile), s.otherScores, 0, false);
+        product.multiply(s, block.queryRows, s.width, s.right(tile), s.scores, 0, columns, false);
+        product.multiply(s, block.gradientRows, s.width, s.otherRight(tile), s.otherScores, 0, columns, false);
         if (causal && key + COLUMNS - 1 > query) {
             AttentionSoftmax.maskColumnsAfterRows(s.scores, rows, query, key);
         }
         AttentionSoftmax.differentiateRows(s.scores, s.otherScores, rows, s.statistics, s.otherStatistics, s.weights, s.otherWeights);
-        product.multiply(s, block.gradientColumns, rows, s.weights, s.result, s.result(tile), true);
-        product.multiply(s, block.queryColumns, rows, s.otherWeights, s.otherResult, s.result(tile), true);
+        product.multiply(s, block.gradientColumns, rows, s.weights, s.result, s.result(tile), columns, true);
+        product.multiply(s, block.queryColumns, rows, s.otherWeights, s.otherResult, s.result(tile), columns, true);
     }
 
     /// Tiles of results, times a factor, to rows of a matrix.

@@ -36,5 +36,6 @@ abstract sealed class AttentionProduct permits VectorAttentionProduct, MachineAt
     /// @param depth at most the operand's
     /// @param right address of the right operand
     /// @param to where the rows begin in `out`
-    abstract void multiply(AttentionScratch s, Left left, int depth, long right, float[] out, int to, boolean add);
+    /// @param columns that are wanted; the others may hold anything afterwards
+    abstract void multiply(AttentionScratch s, Left left, int depth, long right, float[] out, int to, int columns, boolean add);
 }

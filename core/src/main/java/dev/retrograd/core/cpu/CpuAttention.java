@@ -107,7 +107,7 @@ final class CpuAttention {
                 Left valueColumns = product.columns(h.key(vs, image, head, key), h.rowBytes(), rows, h.width(), s.second);
                 int firstTile = h.causal() ? Math.max(0, key - from) / COLUMNS : 0;
                 for (int tile = firstTile; tile < tiles; tile++) {
-                    forwardTile(s, keyRows, valueColumns, tile, h.causal(), key, from + tile * COLUMNS);
+                    forwardTile(s, keyRows, valueColumns, tile, count - tile * COLUMNS, h.causal(), key, from + tile * COLUMNS);
                 }
             }
             for (int tile = 0; tile < tiles; tile++) {
@@ -120,14 +120,14 @@ final class CpuAttention {
         });
     }
 
-    private void forwardTile(AttentionScratch s, Left keyRows, Left valueColumns, int tile, boolean causal, int key, int query) {
+    private void forwardTile(AttentionScratch s, Left keyRows, Left valueColumns, int tile, int columns, boolean causal, int key, int query) {
         int rows = keyRows.rows();
-        product.multiply(s, keyRows, s.width, s.right(tile), s.scores, 0, false);
+        product.multiply(s, keyRows, s.width, s.right(tile), s.scores, 0, columns, false);
         if (causal && key + rows - 1 > query) {
             AttentionSoftmax.maskRowsAfterColumns(s.scores, rows, key, query);
         }
         AttentionSoftmax.update(s.scores, rows, s.statistics, s.otherStatistics, tile * COLUMNS, s.factors, s.weights);
-        product.multiply(s, valueColumns, rows, s.weights, s.product, 0, false);
+        product.multiply(s, valueColumns, rows, s.weights, s.product, 0, columns, false);
         AttentionTile.fold(s.product, s.width, s.factors, s.result, s.result(tile));
     }
 }

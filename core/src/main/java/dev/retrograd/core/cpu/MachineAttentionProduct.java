@@ -19,12 +19,13 @@ final class MachineAttentionProduct extends AttentionProduct {
         return new Left(panels, matrix, rowBytes, width, count, TileCode.Left.STEPS);
     }
 
-    @Override void multiply(AttentionScratch s, Left left, int depth, long right, float[] out, int to, boolean add) {
+    @Override void multiply(AttentionScratch s, Left left, int depth, long right, float[] out, int to, int columns, boolean add) {
         ALL.set(JAVA_LONG, s.call + MachineCall.PANEL, right);
         ALL.set(JAVA_LONG, s.call + MachineCall.DEPTH, depth);
         ALL.set(JAVA_LONG, s.call + MachineCall.STRIDE, left.stride());
         MemorySegment scratch = MemorySegment.ofArray(out);
-        Kind kind = add ? Kind.SCRATCH_ADD : Kind.SCRATCH;
+        boolean narrow = columns <= VectorMath.LANES;
+        Kind kind = add ? narrow ? Kind.SCRATCH_ADD_NARROW : Kind.SCRATCH_ADD : narrow ? Kind.SCRATCH_NARROW : Kind.SCRATCH;
         int whole = left.rows() / tiles.rows();
         int rest = left.rows() % tiles.rows();
         if (whole > 0) {

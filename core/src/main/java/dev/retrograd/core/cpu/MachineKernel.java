@@ -127,9 +127,9 @@ final class MachineKernel extends MicroKernel {
     @Override void turnedTile(Workspace w, int height, long panel, int width, int depth, Update update, long shift) {
         aim(w, panel, depth);
         ALL.set(JAVA_LONG, w.call + MachineCall.TILES, 1);
-        run(w, height, Kind.SCRATCH);
+        run(w, height, width <= lanes() ? Kind.SCRATCH_NARROW : Kind.SCRATCH);
         for (int r = 0; r < paddedRows(); r += lanes()) {
-            transpose(w, turn, w.tileSegment, (long) Float.BYTES * r * columns(), (long) Float.BYTES * columns(), 2, ALL, w.turned + (long) Float.BYTES * r);
+            transpose(w, turn, w.tileSegment, (long) Float.BYTES * r * columns(), (long) Float.BYTES * columns(), Math.ceilDiv(width, lanes()), ALL, w.turned + (long) Float.BYTES * r);
         }
         vectors.storeTurned(w.turned, width, height, update, w.target, shift);
     }

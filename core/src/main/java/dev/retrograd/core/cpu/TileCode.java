@@ -36,7 +36,11 @@ final class TileCode {
         /// Tiles of one panel below each other, to scratch memory.
         SCRATCH(2, false),
         /// As [#SCRATCH], the sums beginning with what is there.
-        SCRATCH_ADD(2, false);
+        SCRATCH_ADD(2, false),
+        /// As [#SCRATCH], of each row the first vector only.
+        SCRATCH_NARROW(1, false),
+        /// As [#SCRATCH_ADD], of each row the first vector only.
+        SCRATCH_ADD_NARROW(1, false);
 
         private final int vectors;
         private final boolean masked;
@@ -47,7 +51,11 @@ final class TileCode {
         }
 
         private boolean scratch() {
-            return this == SCRATCH || this == SCRATCH_ADD;
+            return this != STRIP && !masked;
+        }
+
+        private boolean adds() {
+            return this == SCRATCH_ADD || this == SCRATCH_ADD_NARROW;
         }
     }
 
@@ -68,6 +76,8 @@ final class TileCode {
     private static final int NEXT = R13;
     private static final int[] SAVED = {RBX, R12, R13, R14, R15};
 
+    /// From row to row in scratch memory.
+    private static final int SCRATCH_VECTORS = 2;
     private static final int UNROLL = 8;
     /// Steps of depth that a panel is read ahead by.
     private static final int AHEAD = 16;
@@ -141,7 +151,7 @@ final class TileCode {
             asm.addFrom(R11, At.of(RDX, MachineCall.PANEL_BYTES));
             asm.addConstant(R8, vectors * vectorBytes);
         } else {
-            asm.addConstant(RCX, rows * vectors * vectorBytes);
+            asm.addConstant(RCX, rows * SCRATCH_VECTORS * vectorBytes);
             if (layout == Left.STEPS) {
                 asm.addConstant(RDI, rows * Float.BYTES);
             } else {
@@ -161,8 +171,8 @@ final class TileCode {
             });
         }
         for (int i = 0; i < rows * vectors; i++) {
-            if (kind == Kind.SCRATCH_ADD) {
-                asm.load(i, At.of(RCX, i * vectorBytes));
+            if (kind.adds()) {
+                asm.load(i, scratch(i));
             } else {
                 asm.zero(i);
             }
@@ -181,7 +191,7 @@ final class TileCode {
         loop(1);
         if (kind.scratch()) {
             for (int i = 0; i < rows * vectors; i++) {
-                asm.store(i, At.of(RCX, i * vectorBytes));
+                asm.store(i, scratch(i));
             }
             return;
         }
@@ -189,6 +199,10 @@ final class TileCode {
         // NEXT has come the depth far: back, and on to other rows.
         asm.load64(RSI, At.of(RDX, MachineCall.NEXT_ROWS));
         asm.addRegister(NEXT, RSI);
+    }
+
+    private At scratch(int sum) {
+        return At.of(RCX, (sum / vectors * SCRATCH_VECTORS + sum % vectors) * vectorBytes);
     }
 
     private int pointers() {

@@ -16,7 +16,7 @@ final class VectorAttentionProduct extends AttentionProduct {
         return new Left(panels, 0, 0, width, count, TileCode.Left.STEPS);
     }
 
-    @Override void multiply(AttentionScratch s, Left left, int depth, long right, float[] out, int to, boolean add) {
+    @Override void multiply(AttentionScratch s, Left left, int depth, long right, float[] out, int to, int columns, boolean add) {
         for (int r = 0; r < left.rows(); r += ROWS) {
             if (add) {
                 AttentionTile.multiplyAdd(depth, left.panels(), r * left.depth(), right, out, to + r * COLUMNS);
