@@ -111,6 +111,8 @@ final class AttentionSoftmax {
         for (int column = 0; column < COLUMNS; column += LANES) {
             differentiateRows(scores, dp, column, rows, logSumExp, delta, weights + column * 4L, gradients + column * 4L);
         }
+        // apart, since a loop that writes to an array of floats reads the constants of `exp` again and again, which are such arrays
+        Native.copy(gradients, scores, 0, rows * COLUMNS);
     }
 
     private static void differentiateRows(float[] scores, float[] dp, int column, int rows, float[] logSumExp, float[] delta, long weights, long gradients) {
@@ -118,9 +120,7 @@ final class AttentionSoftmax {
             int i = r * COLUMNS + column;
             FloatVector p = VectorMath.exp(FloatVector.fromArray(FLOATS, scores, i).sub(logSumExp[r]));
             p.intoMemorySegment(ALL, weights + r * COLUMN_BYTES, LE);
-            FloatVector ds = p.mul(FloatVector.fromArray(FLOATS, dp, i).sub(delta[r]));
-            ds.intoMemorySegment(ALL, gradients + r * COLUMN_BYTES, LE);
-            ds.intoArray(scores, i);
+            p.mul(FloatVector.fromArray(FLOATS, dp, i).sub(delta[r])).intoMemorySegment(ALL, gradients + r * COLUMN_BYTES, LE);
         }
     }
 
