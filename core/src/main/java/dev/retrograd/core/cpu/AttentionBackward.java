@@ -2,7 +2,6 @@ package dev.retrograd.core.cpu;
 
 import static dev.retrograd.core.cpu.AttentionScratch.BLOCK_ROWS;
 import static dev.retrograd.core.cpu.AttentionTile.COLUMNS;
-import static dev.retrograd.core.cpu.AttentionTile.COLUMN_BYTES;
 import static dev.retrograd.core.cpu.Native.ALL;
 import static dev.retrograd.core.cpu.Native.LE;
 import static dev.retrograd.core.cpu.VectorMath.FLOATS;
@@ -24,7 +23,6 @@ import jdk.incubator.vector.VectorMask;
 final class AttentionBackward {
     /// Heads of all images from which on each is a task: as many as a block of Stable Diffusion has for one image.
     private static final int TOGETHER = 8;
-    private static final VectorKernel KERNEL = VectorKernel.ofBits(FLOATS.vectorBitSize());
 
     private final CpuAttention attention;
     private final AttentionProduct product;
@@ -147,7 +145,7 @@ final class AttentionBackward {
                     Arrays.fill(s.factors, h.scale());
                     int depth = Math.min(count, lastTile * COLUMNS);
                     for (int row = 0; row < rows; row += COLUMNS) {
-                        product.multiply(s, keyColumns, depth, s.turned(row / COLUMNS, 0), s.product, 0, rows - row, false);
+                        product.multiply(s, keyColumns, depth, s.turned(row, 0), s.product, 0, rows - row, false);
                         AttentionPacking.unpack(s.product, 0, s.factors, Math.min(COLUMNS, rows - row), h.width(), s.packing, add, h.query(dq, image, head, query + row), h.rowBytes());
                     }
                 });
@@ -195,19 +193,10 @@ final class AttentionBackward {
             for (int tile = 0; tile < lastTile; tile++) {
                 keyGradientsTile(s, block, tile, count - tile * COLUMNS, h.causal(), query, from + tile * COLUMNS);
                 if (queries != NO_QUERIES) {
-                    turn(s, tile, rows);
+                    product.turn(s, s.scores, tile, rows);
                 }
             }
             queries.turned(query, rows, lastTile);
-        }
-    }
-
-    /// The gradients of a tile of scores, which lie where the scores were, with keys as rows.
-    private static void turn(AttentionScratch s, int tile, int rows) {
-        for (int row = 0; row < rows; row += LANES) {
-            for (int column = 0; column < COLUMNS; column += LANES) {
-                KERNEL.transpose(s.scores, row * COLUMNS + column, COLUMNS, s.turned(row / COLUMNS, tile * COLUMNS + column) + row % COLUMNS * 4L, COLUMN_BYTES);
-            }
         }
     }
 

@@ -38,4 +38,11 @@ abstract sealed class AttentionProduct permits VectorAttentionProduct, MachineAt
     /// @param to where the rows begin in `out`
     /// @param columns that are wanted; the others may hold anything afterwards
     abstract void multiply(AttentionScratch s, Left left, int depth, long right, float[] out, int to, int columns, boolean add);
+
+    /// Transposes a tile of scores to where [AttentionScratch#turned] says.
+    ///
+    /// @param from rows of [AttentionTile#COLUMNS] floats
+    /// @param tile which one of the block
+    /// @param rows of it; whole vectors of rows are written
+    abstract void turn(AttentionScratch s, float[] from, int tile, int rows);
 }

@@ -108,9 +108,9 @@ final class AttentionScratch {
         return columns;
     }
 
-    /// Address of a row of turned gradients: of key `key` of the block, with the queries of tile `tile`.
-    long turned(int tile, int key) {
-        return turned + ((long) tile * columns + key) * COLUMN_BYTES;
+    /// Address of a gradient in the turned block: tiles of {@link AttentionTile#COLUMNS} queries, of each a row for every key.
+    long turned(int query, int key) {
+        return turned + ((long) query / COLUMNS * columns + key) * COLUMN_BYTES + query % COLUMNS * 4L;
     }
 
     /// Where a tile's results begin.

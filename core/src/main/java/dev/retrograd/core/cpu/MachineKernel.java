@@ -13,22 +13,14 @@ final class MachineKernel extends MicroKernel {
     /// For what is rare, and written only once there.
     private final VectorKernel vectors;
     private final int bits;
-    private final MachineTiles tiles;
-    private final MemorySegment linesToPanel;
-    private final MemorySegment stepsToPanels;
-    private final MemorySegment stepsToRows;
-    private final MemorySegment turn;
+    private final MachinePieces pieces;
 
     /// @param vectors of the width to use, 256 or 512 bits
     MachineKernel(VectorKernel vectors) {
         super(vectors.lanes(), vectors.rows());
         this.vectors = vectors;
         bits = Float.SIZE * lanes();
-        tiles = MachineTiles.of(bits);
-        linesToPanel = MachineCode.load(PackCode.transpose(bits, Float.BYTES * columns()));
-        stepsToPanels = MachineCode.load(PackCode.spread(bits));
-        stepsToRows = MachineCode.load(PackCode.transpose(bits, Float.BYTES * KC));
-        turn = MachineCode.load(PackCode.transpose(bits, Float.BYTES * paddedRows()));
+        pieces = MachinePieces.of(bits);
     }
 
     @Override int paddedHeight(int height) {
@@ -44,12 +36,12 @@ final class MachineKernel extends MicroKernel {
         long from = blocks > 0 ? lines.inPlace(batch, line, count, k, blocks * lanes()) : 0;
         int done = 0;
         if (from != 0) {
-            transpose(w, linesToPanel, ALL, from, lines.lineBytes(), blocks, ALL, panel);
+            transpose(w, pieces.linesToPanel, ALL, from, lines.lineBytes(), blocks, ALL, panel);
             done = blocks * lanes();
         }
         if (done < depth) {
             lines.read(batch, line, count, k + done, depth - done, w.lines);
-            transpose(w, linesToPanel, w.linesSegment, 0, (long) Float.BYTES * KC, Math.ceilDiv(depth - done, lanes()), ALL, panel + (long) Float.BYTES * done * columns());
+            transpose(w, pieces.linesToPanel, w.linesSegment, 0, (long) Float.BYTES * KC, Math.ceilDiv(depth - done, lanes()), ALL, panel + (long) Float.BYTES * done * columns());
         }
     }
 
@@ -67,7 +59,7 @@ final class MachineKernel extends MicroKernel {
             run = Math.min(steps.run(step), k + depth - step);
             ALL.set(JAVA_LONG, w.call + MachineCall.DEPTH, run);
             ALL.set(JAVA_LONG, w.call + MachineCall.PANEL, panels + (long) Float.BYTES * (step - k) * columns());
-            MachineCode.call(stepsToPanels, ALL, steps.inPlace(batch, step, line), w.call, ALL);
+            MachineCode.call(pieces.stepsToPanels, ALL, steps.inPlace(batch, step, line), w.call, ALL);
         }
         int done = whole * columns();
         if (done < count) {
@@ -79,7 +71,7 @@ final class MachineKernel extends MicroKernel {
         int padded = GemmPlan.extent(height, 1, lanes());
         steps.read(batch, k, depth, line, height, w.steps, padded);
         for (int q = 0; q < depth; q += lanes()) {
-            transpose(w, stepsToRows, ALL, w.steps + (long) Float.BYTES * q * padded, (long) Float.BYTES * padded, padded / lanes(), w.leftSegment, (long) Float.BYTES * q);
+            transpose(w, pieces.stepsToRows, ALL, w.steps + (long) Float.BYTES * q * padded, (long) Float.BYTES * padded, padded / lanes(), w.leftSegment, (long) Float.BYTES * q);
         }
     }
 
@@ -129,7 +121,7 @@ final class MachineKernel extends MicroKernel {
         ALL.set(JAVA_LONG, w.call + MachineCall.TILES, 1);
         run(w, height, width <= lanes() ? Kind.SCRATCH_NARROW : Kind.SCRATCH);
         for (int r = 0; r < paddedRows(); r += lanes()) {
-            transpose(w, turn, w.tileSegment, (long) Float.BYTES * r * columns(), (long) Float.BYTES * columns(), Math.ceilDiv(width, lanes()), ALL, w.turned + (long) Float.BYTES * r);
+            transpose(w, pieces.turn, w.tileSegment, (long) Float.BYTES * r * columns(), (long) Float.BYTES * columns(), Math.ceilDiv(width, lanes()), ALL, w.turned + (long) Float.BYTES * r);
         }
         vectors.storeTurned(w.turned, width, height, update, w.target, shift);
     }
@@ -144,6 +136,6 @@ final class MachineKernel extends MicroKernel {
     }
 
     private void run(Workspace w, int rows, Kind kind) {
-        MachineCode.call(tiles.of(rows, kind, TileCode.Left.ROWS), w.rowBase, w.rowAt, w.call, w.tileSegment);
+        MachineCode.call(pieces.tile(rows, kind, TileCode.Left.ROWS), w.rowBase, w.rowAt, w.call, w.tileSegment);
     }
 }
