@@ -33,9 +33,9 @@ final class CpuMemory implements AutoCloseable {
     /// Of every tensor's first byte.
     private static final int ALIGNMENT = 4;
 
-    /// What may lie unused when the system is asked for more: an eighth of what is in use, and so much that a small model keeps all its blocks.
+    /// What may lie unused when the system is asked for more: an eighth of what is in use, and so much that a miniature keeps most of its blocks.
     private static final int IDLE_SHARE = 8;
-    private static final long IDLE_BYTES = 64L << 20;
+    private static final long IDLE_BYTES = 16L << 20;
 
     /// Classes by their last use, the longest unused first.
     private final Map<Long, ArrayDeque<Block>> cache = new LinkedHashMap<>(16, 0.75f, true);
