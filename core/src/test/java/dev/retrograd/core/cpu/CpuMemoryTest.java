@@ -71,16 +71,16 @@ class CpuMemoryTest {
         int megabyte = 1 << 18;
         try (Scope _ = cpu.memory().open("first stage")) {
             for (int i = 1; i <= 4; i++) {
-                cpu.memory().allocate("block", Spec.f32(16 * i * megabyte));
+                cpu.memory().allocate("block", Spec.f32(4 * i * megabyte));
             }
         }
-        assertEquals(160L << 20, cpu.reservedBytes(), "a scope's end keeps what the next one may ask for");
+        assertEquals(40L << 20, cpu.reservedBytes(), "a scope's end keeps what the next one may ask for");
         try (Scope _ = cpu.memory().open("second stage")) {
-            cpu.memory().allocate("same size", Spec.f32(48 * megabyte));
-            assertEquals(160L << 20, cpu.reservedBytes());
-            cpu.memory().allocate("other size", Spec.f32(24 * megabyte));
-            // of 112 idle MiB all but 64 + 48/8 may stay: the longest unused blocks go, of 16 and 32 MiB
-            assertEquals(48 + 24 + 64L, cpu.reservedBytes() >> 20);
+            cpu.memory().allocate("same size", Spec.f32(12 * megabyte));
+            assertEquals(40L << 20, cpu.reservedBytes());
+            cpu.memory().allocate("other size", Spec.f32(6 * megabyte));
+            // of 28 idle MiB no more than 16 + 12/8 may stay: the longest unused blocks go, of 4 and 8 MiB
+            assertEquals(12 + 6 + 16L, cpu.reservedBytes() >> 20);
         }
         cpu.trim();
         assertEquals(0, cpu.reservedBytes());
