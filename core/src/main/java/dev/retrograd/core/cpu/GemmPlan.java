@@ -10,14 +10,16 @@ package dev.retrograd.core.cpu;
 /// @param columns extent of a task on the panel side
 record GemmPlan(boolean turned, int rows, int columns, int rowTasks, int columnTasks) {
 
-    // Nanoseconds per element on a 2.7 GHz core with 512-bit vectors; only their ratios matter.
-    private static final double MULTIPLY_ADD_LANE = 0.011 * 16;
-    private static final double LINES_TO_ROWS = 0.09;
-    private static final double STEPS_TO_ROWS = 0.5;
-    private static final double STEPS_TO_PANELS = 0.15;
+    // Nanoseconds per element, tile or task on a 2.7 GHz core with 512-bit vectors, of machine code; only their ratios matter.
+    private static final double MULTIPLY_ADD_LANE = 0.0105 * 16;
+    private static final double LINES_TO_ROWS = 0.02;
+    private static final double STEPS_TO_ROWS = 0.3;
+    private static final double STEPS_TO_PANELS = 0.1;
     private static final double LINES_TO_PANELS = 0.3;
-    private static final double STORE_TILE = 60;
-    private static final double STORE_TURNED_TILE = 220;
+    private static final double STORE_TILE = 35;
+    private static final double STORE_TURNED_TILE = 120;
+    private static final double AIM_ROW = 5;
+    private static final double TASK = 400;
     private static final double HAND_OFF = 4_000;
     /// What the last round of tasks is expected to lose to cores that are busy elsewhere, in tasks; it favours more, smaller ones.
     private static final double IDLE_TAIL = 0.1;
@@ -72,7 +74,8 @@ record GemmPlan(boolean turned, int rows, int columns, int rowTasks, int columnT
             double multiply = paddedRows * paddedColumns * MULTIPLY_ADD_LANE / kernel.lanes();
             double read = r * (double) ceil(c, Workspace.NC) * readRow + c * readPanel;
             double tiles = (double) ceil(r, kernel.rows()) * ceil(c, kernel.columns()) * ceil(k, MicroKernel.KC);
-            double task = k * (multiply + read) + tiles * (turned ? STORE_TURNED_TILE : STORE_TILE);
+            double aim = (turned ? c : r) * (double) ceil(turned ? r : c, turned ? kernel.rows() : Workspace.NC) * ceil(k, MicroKernel.KC) * AIM_ROW;
+            double task = aim + k * (multiply + read) + tiles * (turned ? STORE_TURNED_TILE : STORE_TILE) + TASK;
             return ((tasks + threads - 1) / threads + (threads > 1 ? IDLE_TAIL : 0)) * task;
         }
 
