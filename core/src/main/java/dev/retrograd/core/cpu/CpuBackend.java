@@ -87,7 +87,7 @@ public final class CpuBackend implements Backend {
 
     /// What multiplies matrices here: machine code, or compiled vectors and why.
     public static String products() {
-        return MachineCode.OBSTACLE.map(why -> "by compiled vectors (machine code: " + why + ")").orElse("by machine code");
+        return MachineCode.OBSTACLE.map(why -> "by compiled vectors (" + why + ")").orElse("by machine code");
     }
 
     @Override public String name() {

@@ -32,10 +32,6 @@ final class MachineCode {
     /// `ret`
     private static final byte[] NOTHING = {(byte) 0xC3};
 
-    private static final Linker LINKER = Linker.nativeLinker();
-    /// Called without leaving Java, so that arrays can be passed: the garbage collector waits for its end, which is some microseconds away.
-    private static final Code CODE = bound(Code.class, LINKER.downcallHandle(FunctionDescriptor.ofVoid(ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS), Linker.Option.critical(true)));
-
     /// Why there is no machine code here, if so.
     static final Optional<String> OBSTACLE = obstacle();
     static final boolean AVAILABLE = OBSTACLE.isEmpty();
@@ -55,18 +51,24 @@ final class MachineCode {
         int protect(MemorySegment address, long bytes, int protection);
     }
 
+    /// Apart, as a machine without machine code need not know such calls.
+    private static final class Call {
+        /// Made without leaving Java, so that arrays can be passed: the garbage collector waits for its end, which is some microseconds away.
+        static final Code CODE = bound(Code.class, Linker.nativeLinker().downcallHandle(FunctionDescriptor.ofVoid(ADDRESS, JAVA_LONG, JAVA_LONG, ADDRESS), Linker.Option.critical(true)));
+    }
+
     private MachineCode() {}
 
     private static Optional<String> obstacle() {
         if (!Boolean.parseBoolean(System.getProperty(PROPERTY, "true"))) {
-            return Optional.of("switched off by -D" + PROPERTY);
+            return Optional.of("machine code is switched off by -D" + PROPERTY);
         }
         if (!System.getProperty("os.name").equals("Linux") || !System.getProperty("os.arch").equals("amd64")) {
-            return Optional.of("needs Linux on x86-64");
+            return Optional.of("machine code needs Linux on x86-64");
         }
         int bits = FloatVector.SPECIES_PREFERRED.vectorBitSize();
         if (bits < 256 || bits == 256 && !fusedMultiplyAdd()) {
-            return Optional.of("needs AVX2 with FMA, or AVX-512");
+            return Optional.of("machine code needs AVX2 with FMA, or AVX-512");
         }
         try {
             load(NOTHING);
@@ -102,7 +104,8 @@ final class MachineCode {
     }
 
     private static <T> T function(Class<T> type, String name, FunctionDescriptor descriptor) {
-        return bound(type, LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), descriptor));
+        Linker linker = Linker.nativeLinker();
+        return bound(type, linker.downcallHandle(linker.defaultLookup().findOrThrow(name), descriptor));
     }
 
     private static <T> T bound(Class<T> type, MethodHandle function) {
@@ -111,6 +114,6 @@ final class MachineCode {
 
     /// Runs code with the arguments that [MachineCall] describes.
     static void call(MemorySegment code, MemorySegment base, long at, long call, MemorySegment scratch) {
-        CODE.call(code, base, at, call, scratch);
+        Call.CODE.call(code, base, at, call, scratch);
     }
 }
