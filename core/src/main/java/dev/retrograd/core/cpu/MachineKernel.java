@@ -111,7 +111,7 @@ final class MachineKernel extends MicroKernel {
             run(w, height, narrow ? Kind.ONE_VECTOR : Kind.TWO_VECTORS);
         } else {
             ALL.set(JAVA_LONG, call + MachineCall.TILES, 1);
-            run(w, height, Kind.SCRATCH);
+            run(w, height, rest <= lanes() ? Kind.SCRATCH_NARROW : Kind.SCRATCH);
             vectors.store(w.tile, height, rest, update, w.target, restShift);
         }
     }

@@ -15,7 +15,8 @@ final class GuardedMemory implements AutoCloseable {
     private static final long PAGE = 4096;
     private static final int PROT_NONE = 0;
     private static final int PROT_READ_WRITE = 3;
-    private static final int MAP_PRIVATE_ANONYMOUS = 0x22;
+    /// Pages that nobody writes cost nothing.
+    private static final int MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x4022;
 
     /// Public, as proxies need it.
     public interface Mmap {
@@ -38,7 +39,7 @@ final class GuardedMemory implements AutoCloseable {
     GuardedMemory(long bytes) {
         long size = Math.ceilDiv(bytes, PAGE) * PAGE;
         mapping = function(Mmap.class, "mmap", FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG))
-                .map(MemorySegment.NULL, size + 2 * PAGE, PROT_NONE, MAP_PRIVATE_ANONYMOUS, -1, 0).reinterpret(size + 2 * PAGE);
+                .map(MemorySegment.NULL, size + 2 * PAGE, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0).reinterpret(size + 2 * PAGE);
         inside = mapping.asSlice(PAGE, size);
         int refused = function(Mprotect.class, "mprotect", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT)).protect(inside, size, PROT_READ_WRITE);
         if (refused != 0) {

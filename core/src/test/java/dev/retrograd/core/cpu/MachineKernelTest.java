@@ -27,6 +27,7 @@ class MachineKernelTest {
     private static final int[] DEPTHS = {0, 1, 7, 8, 9, 15, 16, 17, 384, 385, 800};
     private static final int ROWS = 13;
     private static final int COLUMNS = 65;
+    private static final long FAR = (1L << 27) + 16;
 
     private final Guarded last = new Guarded(true);
     private final Guarded first = new Guarded(false);
@@ -162,6 +163,59 @@ class MachineKernelTest {
                 }
             }
         }
+    }
+
+    /// The matrix with rows half a gigabyte apart.
+    private static MemorySegment farApart(GuardedMemory pages, float[] matrix, int rows, int columns) {
+        MemorySegment far = pages.last((rows - 1) * FAR + columns);
+        for (int row = 0; row < rows; row++) {
+            MemorySegment.copy(matrix, row * columns, far, JAVA_FLOAT, 4 * row * FAR, columns);
+        }
+        return far;
+    }
+
+    @Test void rowsMayLieBeyondWhatThirtyTwoBitsAddress() {
+        int m = 13, n = 33, k = 18;
+        float[] a = random.normal((long) m * k), b = random.normal((long) k * n);
+        try (GuardedMemory pagesA = new GuardedMemory(4 * k * FAR); GuardedMemory pagesB = new GuardedMemory(4 * n * FAR); GuardedMemory pagesC = new GuardedMemory(4 * m * FAR)) {
+            for (int turned = 0; turned < 4; turned++) {
+                Matrix left = (turned & 1) == 0 ? Matrix.of(farApart(pagesA, a, m, k), 0, m, k).rowStride(FAR) : Matrix.of(farApart(pagesA, a, k, m), 0, k, m).rowStride(FAR).transpose();
+                Matrix right = (turned & 2) == 0 ? Matrix.of(farApart(pagesB, b, k, n), 0, k, n).rowStride(FAR) : Matrix.of(farApart(pagesB, b, n, k), 0, n, k).rowStride(FAR).transpose();
+                Matrix result = Matrix.of(pagesC.last((m - 1) * FAR + n), 0, m, n).rowStride(FAR);
+                List<MicroKernel> kernels = new ArrayList<>(List.of(VectorKernel.ofBits(128)));
+                kernels.addAll(machineKernels());
+                List<float[]> results = new ArrayList<>();
+                for (MicroKernel kernel : kernels) {
+                    farApart(pagesC, new float[m * n], m, n);
+                    try (Gemm gemm = new Gemm(workers, kernel)) {
+                        gemm.multiply(1, left, right, result, Epilogue.OVERWRITE);
+                    }
+                    float[] c = new float[m * n];
+                    for (int row = 0; row < m; row++) {
+                        MemorySegment.copy(result.data(), JAVA_FLOAT, 4 * row * FAR, c, row * n, n);
+                    }
+                    results.add(c);
+                    assertArrayEquals(product(left, right), c, 1e-4f, "turned " + turned);
+                    assertArrayEquals(results.getFirst(), c, "turned " + turned);
+                }
+            }
+        }
+    }
+
+    private static float[] product(Matrix a, Matrix b) {
+        float[] c = new float[a.rows() * b.columns()];
+        for (int i = 0; i < c.length; i++) {
+            double sum = 0;
+            for (int p = 0; p < a.columns(); p++) {
+                sum += (double) at(a, i / b.columns(), p) * at(b, p, i % b.columns());
+            }
+            c[i] = (float) sum;
+        }
+        return c;
+    }
+
+    private static float at(Matrix matrix, int row, int column) {
+        return matrix.data().get(JAVA_FLOAT, 4 * (row * matrix.rowStride() + column * matrix.columnStride()));
     }
 
     /// y, dx and dw.
