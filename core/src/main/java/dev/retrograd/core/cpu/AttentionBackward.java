@@ -38,10 +38,10 @@ final class AttentionBackward {
         sumsOfRows(h, y, dy, delta);
         Operands in = new Operands(CpuAttention.address(q), CpuAttention.address(k), CpuAttention.address(v), CpuAttention.address(logSumExp), CpuAttention.address(dy), CpuAttention.address(delta));
         if (h.images() * h.heads() >= TOGETHER) {
-            together(h, in, CpuAttention.address(dq), CpuAttention.address(dk), CpuAttention.address(dv));
+            together(h, in, CpuAttention.result(dq), CpuAttention.result(dk), CpuAttention.result(dv));
         } else {
-            queryGradient(h, in, CpuAttention.address(dq));
-            keyGradients(h, in, CpuAttention.address(dk), CpuAttention.address(dv));
+            queryGradient(h, in, CpuAttention.result(dq));
+            keyGradients(h, in, CpuAttention.result(dk), CpuAttention.result(dv));
         }
     }
 
@@ -53,7 +53,7 @@ final class AttentionBackward {
     private void sumsOfRows(AttentionHeads h, Tensor y, Tensor dy, Tensor delta) {
         long ys = CpuAttention.address(y);
         long dys = CpuAttention.address(dy);
-        long deltas = CpuAttention.address(delta);
+        long deltas = CpuAttention.result(delta);
         RowChunks.ofImages(y).forEach(attention.workers(), (image, _, from, to) -> {
             for (int row = (int) from; row < to; row++) {
                 for (int head = 0; head < h.heads(); head++) {

@@ -21,11 +21,14 @@ abstract sealed class AttentionProduct permits VectorAttentionProduct, MachineAt
         return MachineCode.AVAILABLE ? new MachineAttentionProduct() : new VectorAttentionProduct();
     }
 
+    /// Whether left operands are packed, to panels that callers give.
+    abstract boolean packs();
+
     /// The left operand whose rows are rows of a matrix, its depth the matrix' width.
     ///
     /// @param matrix address of its first element
     /// @param rowBytes distance of its rows
-    /// @param panels may be used to pack it
+    /// @param panels for it, if this product [#packs]
     abstract Left rows(long matrix, long rowBytes, int count, int width, AttentionScratch s, float[] panels);
 
     /// The left operand whose rows are columns of a matrix, its depth the matrix' height.

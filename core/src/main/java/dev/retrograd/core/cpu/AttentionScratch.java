@@ -58,17 +58,18 @@ final class AttentionScratch {
     /// Keeps the addresses alive.
     private final Arena arena = Arena.ofAuto();
 
-    AttentionScratch(int width) {
+    /// @param packs whether the left operands of products are packed; otherwise their panels have no floats
+    AttentionScratch(int width, boolean packs) {
         this.width = width;
         paddedWidth = AttentionTile.padded(width);
-        int panels = BLOCK_ROWS * paddedWidth;
+        int panels = packs ? BLOCK_ROWS * paddedWidth : 0;
         first = new float[panels];
         second = new float[panels];
         third = new float[panels];
         fourth = new float[panels];
         panel = new float[ROWS * width];
         columns = columns(width);
-        keyPanels = new float[columns * paddedWidth];
+        keyPanels = new float[packs ? columns * paddedWidth : 0];
         product = new float[paddedWidth * COLUMNS];
         result = new float[columns * paddedWidth];
         otherResult = new float[columns * paddedWidth];
@@ -82,7 +83,7 @@ final class AttentionScratch {
         otherWeights = floats(BLOCK_ROWS * COLUMNS);
         turned = floats(columns * BLOCK_ROWS);
         call = floats(MachineCall.BYTES / Float.BYTES);
-        bytes = 4L * (4 * panels + panel.length + packing.length + columns * (2 * width + 3 * paddedWidth + 2 + BLOCK_ROWS)
+        bytes = 4L * (4 * panels + keyPanels.length + panel.length + packing.length + columns * (2 * width + 2 * paddedWidth + 2 + BLOCK_ROWS)
                 + (4 * BLOCK_ROWS + paddedWidth + 1) * COLUMNS) + MachineCall.BYTES;
     }
 

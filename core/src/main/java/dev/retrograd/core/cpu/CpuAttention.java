@@ -63,7 +63,7 @@ final class CpuAttention {
         long work = (long) h.images() * h.heads() * h.queries() * h.keys() * h.width();
         int perRun = work < SMALL ? tasks : 1;
         workers.run(Math.ceilDiv(tasks, perRun), (worker, run) -> {
-            AttentionScratch s = scratch.get(worker).computeIfAbsent(h.width(), AttentionScratch::new);
+            AttentionScratch s = scratch(worker, h);
             for (int task = run * perRun; task < Math.min(tasks, (run + 1) * perRun); task++) {
                 int from = task % blocks * size;
                 body.run(s, task / blocks / h.heads(), task / blocks % h.heads(), from, Math.min(size, columns - from));
@@ -74,7 +74,11 @@ final class CpuAttention {
     /// Runs a task for every head of every image.
     void forEachHead(AttentionHeads h, Body body) {
         workers.run(h.images() * h.heads(), (worker, task) ->
-                body.run(scratch.get(worker).computeIfAbsent(h.width(), AttentionScratch::new), task / h.heads(), task % h.heads(), 0, h.keys()));
+                body.run(scratch(worker, h), task / h.heads(), task % h.heads(), 0, h.keys()));
+    }
+
+    private AttentionScratch scratch(int worker, AttentionHeads h) {
+        return scratch.get(worker).computeIfAbsent(h.width(), width -> new AttentionScratch(width, product.packs()));
     }
 
     Workers workers() {
@@ -85,14 +89,18 @@ final class CpuAttention {
         return CpuMemory.data(t).address();
     }
 
+    static long result(Tensor t) {
+        return CpuMemory.result(t).address();
+    }
+
     /// @param lengths how many keys each image has; none for all
     void attention(AttentionSpec spec, Tensor q, Tensor k, Tensor v, Tensor y, Tensor logSumExp, int... lengths) {
         AttentionHeads h = AttentionHeads.of(spec, q, k, lengths);
         long qs = address(q);
         long ks = address(k);
         long vs = address(v);
-        long ys = address(y);
-        long sums = address(logSumExp);
+        long ys = result(y);
+        long sums = result(logSumExp);
         forEachBlock(h, h.queries(), (s, image, head, from, count) -> {
             AttentionPacking.packRight(h.query(qs, image, head, from), h.rowBytes(), count, h.width(), h.scale(), s.packing, s.panel, s.right);
             int tiles = Math.ceilDiv(count, COLUMNS);

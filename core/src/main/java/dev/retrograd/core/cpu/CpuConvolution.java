@@ -5,7 +5,6 @@ import dev.retrograd.core.DType;
 import dev.retrograd.core.Shape;
 import dev.retrograd.core.ShapeException;
 import dev.retrograd.core.Tensor;
-import java.lang.foreign.MemorySegment;
 
 /// Convolutions as matrix products over patches that exist only as packed blocks; see {@link dev.retrograd.core.ConvolutionKernels}.
 ///
@@ -36,7 +35,7 @@ final class CpuConvolution {
 
     private void forward(ConvSpec spec, Tensor x, Tensor w, MicroKernel.Update update, Tensor y) {
         check("conv2d", spec, x, w, y);
-        long result = address("conv2d", y, false);
+        long result = result("conv2d", y);
         Patches patches = patches("conv2d", spec, x, y);
         int depth = Math.toIntExact(w.shape().span(1, 4));
         Source weight = new Source.DenseLines(w.dtype(), address("conv2d", w, true), depth, 0);
@@ -49,7 +48,7 @@ final class CpuConvolution {
         check("conv2dBackwardInput", spec, dx, w, dy);
         long gradient = address("conv2dBackwardInput", dy, false);
         long weight = address("conv2dBackwardInput", w, true);
-        long result = address("conv2dBackwardInput", dx, false);
+        long result = result("conv2dBackwardInput", dx);
         int stride = spec.stride();
         for (int row = 0; row < Math.min(stride, dx.dim(1)); row++) {
             for (int column = 0; column < Math.min(stride, dx.dim(2)); column++) {
@@ -71,7 +70,7 @@ final class CpuConvolution {
         check("conv2dBackwardWeight", spec, x, dw, dy);
         Source left = new Source.DenseSteps(DType.F32, address("conv2dBackwardWeight", dy, false), dy.dim(3), 0);
         int places = Math.toIntExact(dw.shape().span(1, 4));
-        Target target = new Target.Dense(address("conv2dBackwardWeight", dw, false), places, 0);
+        Target target = new Target.Dense(result("conv2dBackwardWeight", dw), places, 0);
         gemm.run(1, dy.dim(3), places, rows(dy), left, patches("conv2dBackwardWeight", spec, x, dy).steps(), target, OVERWRITE);
     }
 
@@ -109,7 +108,11 @@ final class CpuConvolution {
 
     private static long address(String where, Tensor t, boolean weight) {
         Widening.require(where, t, weight);
-        MemorySegment data = CpuMemory.data(t);
-        return data.address();
+        return CpuMemory.data(t).address();
+    }
+
+    private static long result(String where, Tensor t) {
+        Widening.require(where, t, false);
+        return CpuMemory.result(t).address();
     }
 }

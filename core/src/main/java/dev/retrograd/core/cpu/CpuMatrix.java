@@ -41,6 +41,7 @@ final class CpuMatrix {
             y = MatrixKernels.rows(y);
         }
         Widening.require(where, y, false);
+        CpuMemory.result(y);
         gemm.multiply(batch, matrix(where, a, transposeA, batch), matrix(where, b, transposeB, batch), matrix(where, y, false, batch),
                 epilogue);
     }

@@ -13,6 +13,10 @@ import java.lang.foreign.MemorySegment;
 final class MachineAttentionProduct extends AttentionProduct {
     private final MachinePieces pieces = MachinePieces.of(Float.SIZE * LANES);
 
+    @Override boolean packs() {
+        return false;
+    }
+
     @Override Left rows(long matrix, long rowBytes, int count, int width, AttentionScratch s, float[] panels) {
         return new Left(panels, matrix, rowBytes, count, width, TileCode.Left.ROWS);
     }

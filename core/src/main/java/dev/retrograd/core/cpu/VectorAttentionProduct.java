@@ -9,6 +9,10 @@ import static dev.retrograd.core.cpu.VectorMath.LANES;
 final class VectorAttentionProduct extends AttentionProduct {
     private static final VectorKernel KERNEL = VectorKernel.ofBits(Float.SIZE * LANES);
 
+    @Override boolean packs() {
+        return true;
+    }
+
     @Override Left rows(long matrix, long rowBytes, int count, int width, AttentionScratch s, float[] panels) {
         AttentionPacking.packRows(matrix, rowBytes, count, width, s.packing, panels);
         return new Left(panels, 0, 0, count, width, TileCode.Left.ROWS);
