@@ -140,9 +140,10 @@ public final class CpuBackend implements Backend {
     }
 
     @Override public void close() {
-        memory.close();
-        gemm.close();
+        // waits for a product on another thread, which would otherwise lose the memory under it
         workers.close();
+        gemm.close();
+        memory.close();
     }
 
     @Override public void unary(Unary f, Tensor x, Tensor y) {
