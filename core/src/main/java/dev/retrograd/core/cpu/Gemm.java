@@ -7,9 +7,9 @@ import java.lang.ref.Reference;
 /// Float32 matrix products `C = alpha·A·B (+ bias) (+ C)` on native memory, over all workers.
 ///
 /// `A` is [M, K], `B` [K, N], `C` [M, N] with contiguous rows; any of `A` and `B` may be a transposed view, and rest in 16
-/// bits. Blocks of both operands are packed on the fly (converted, gathered, transposed) for [MicroKernel]; packing buffers
-/// belong to this object and never grow. The sum over K is one order fixed by K alone, so results have the same bits for any
-/// number of workers and any vector width.
+/// bits. Blocks of the operands are packed on the fly (converted, gathered, transposed) for [MicroKernel], as far as it does not
+/// read them where they lie; packing buffers belong to this object and never grow. The order of the sum over K is fixed by K or, for
+/// patches, by the convolution, so results have the same bits for any number of workers, any cut and any kernel.
 ///
 /// Source of the blocking: Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", 2008.
 final class Gemm implements AutoCloseable {
