@@ -64,7 +64,7 @@ class MainTest {
     @Test
     void infoNamesTheVectorSpeciesAndTheDevices() {
         assertEquals(ExitCode.DONE, run(() -> 0, "info"));
-        assertTrue(out.toString().matches("(?s)version .*java +25.*devices  cpu \\(\\d+ cores, vectors of \\d+ × float32, \\d+ bits\\): f32\\R {9}.*cuda:.*\\R"),
+        assertTrue(out.toString().matches("(?s)version .*java +25.*devices  cpu \\(\\d+ cores, vectors of \\d+ × float32, \\d+ bits; products by [^)]+(\\([^)]*\\))?\\): f32\\R {9}.*cuda:.*\\R"),
                 out.toString());
     }
 
