@@ -35,7 +35,7 @@ final class MachinePieces {
 
     /// @param bits 512 or 256
     static MachinePieces of(int bits) {
-        return BY_BITS.computeIfAbsent(bits, b -> new MachinePieces(b, b == 512 ? 12 : 6));
+        return BY_BITS.computeIfAbsent(bits, b -> new MachinePieces(b, VectorKernel.ofBits(b).rows()));
     }
 
     /// Most rows of a tile.
